@@ -1,0 +1,130 @@
+//! Everything on one machine: the handlers of `functions/`, called by loops in this process.
+//!
+//! Three loops: one gives inputs to the engine, one gives jobs to the worker, and the sweep finds
+//! each second what they missed. They share the queues and nothing else; the truth is in the store.
+
+mod engine_loop;
+mod queues;
+mod worker_loop;
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use action_worker::Worker;
+use embedded::{builds::OnEnd, logs::OnLine};
+use futures_util::FutureExt as _;
+use ports::World;
+use providers::Catalogue;
+use stage_transition::Event;
+use tokio::{
+    sync::broadcast,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+pub use queues::Notice;
+use queues::{LocalQueues, Receivers, ToWorker};
+
+/// How often the sweep looks.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Every so many sweeps everything is looked at, so that even a job whose offer was lost is found;
+/// what is being done already is not begun again.
+const SWEEPS_TO_EVERYTHING: u32 = 60;
+
+/// The queues of a machine before its world exists: the adapters are built around them.
+pub struct Wiring {
+    queues: LocalQueues,
+    receivers: Receivers,
+}
+
+impl Default for Wiring {
+    fn default() -> Self {
+        let (queues, receivers) = LocalQueues::new();
+        Self { queues, receivers }
+    }
+}
+
+impl Wiring {
+    pub fn queues(&self) -> Arc<dyn ports::Queues> {
+        Arc::new(self.queues.clone())
+    }
+
+    pub fn bus(&self) -> Arc<dyn ports::EventBus> {
+        Arc::new(self.queues.clone())
+    }
+
+    /// What a build runner calls when a build has ended.
+    pub fn on_build_end(&self) -> OnEnd {
+        let queues = self.queues.clone();
+        Arc::new(move |build| queues.tell_worker(ToWorker::Wake(build.to_owned())))
+    }
+
+    /// What a build runner calls with each line of a log: the stream and the line.
+    pub fn on_log(&self) -> OnLine {
+        let queues = self.queues.clone();
+        Arc::new(move |stream, line| {
+            queues.notify(Notice::Log {
+                stream: stream.to_owned(),
+                line: line.to_owned(),
+            });
+        })
+    }
+}
+
+/// A running machine. Dropping it ends the loops; what they had in hand is found again by the next
+/// machine on the same data.
+pub struct Machine {
+    pub world: World,
+    queues: LocalQueues,
+    loops: JoinSet<()>,
+}
+
+impl Machine {
+    /// Starts the loops, first with whatever an earlier process left behind.
+    pub fn start(world: World, wiring: Wiring, catalogue: Catalogue) -> Self {
+        let Wiring { queues, receivers } = wiring;
+        let worker = Arc::new(Worker::new(world.clone(), catalogue));
+        let mut loops = JoinSet::new();
+        loops.spawn(engine_loop::run(
+            world.clone(),
+            queues.clone(),
+            receivers.inputs,
+        ));
+        loops.spawn(worker_loop::run(worker, receivers.jobs));
+        loops.spawn(sweep(world.clone(), queues.clone()));
+        Self {
+            world,
+            queues,
+            loops,
+        }
+    }
+
+    /// Everything that happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.queues.subscribe()
+    }
+
+    /// Ends the loops.
+    pub async fn stop(mut self) {
+        self.loops.shutdown().await;
+    }
+}
+
+async fn sweep(world: World, queues: LocalQueues) {
+    let mut everything = true;
+    let mut sweeps: u32 = 0;
+    let mut ticks = interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        sweeps = (sweeps + 1) % SWEEPS_TO_EVERYTHING;
+        everything |= queues.take_overflow() || sweeps == 0;
+        let sweep = stage_transition::handle(&world, Event::Sweep { everything });
+        // A defect must end one sweep, not all that would come after it.
+        match AssertUnwindSafe(sweep).catch_unwind().await {
+            Ok(Ok(())) => everything = false,
+            Ok(Err(error)) => queues.notify(Notice::Trouble(format!("the sweep failed: {error}"))),
+            Err(_) => queues.notify(Notice::Trouble("the sweep failed unexpectedly".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A log is what one build printed: a file of lines, capped, that grows while the build runs.
+//!
+//! Secrets are masked before a line gets here (spec 70 §4.3), so nothing here ever holds one.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What one log holds unless its owner says less.
+pub const LOG_BYTES: u64 = 64 << 20;
+
+/// How far back [`Logs::tail`] looks.
+const TAIL_BYTES: u64 = 256 << 10;
+
+/// The longest name of a log stream.
+const STREAM_NAME_BYTES: usize = 128;
+
+/// Called with the stream's name and each line as it is written; it holds the build up meanwhile.
+pub type OnLine = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// The logs of one data directory.
+#[derive(Clone)]
+pub struct Logs {
+    directory: PathBuf,
+    on_line: OnLine,
+}
+
+impl Logs {
+    /// The logs in `directory`, which is created when it is not there.
+    pub fn open(directory: &Path, on_line: OnLine) -> io::Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            on_line,
+        })
+    }
+
+    /// Where the log of a stream is, whether or not it is there yet.
+    pub fn path(&self, stream: &str) -> io::Result<PathBuf> {
+        if !is_stream_name(stream) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a log stream is named by letters, digits, `-`, `_` and `.`",
+            ));
+        }
+        Ok(self.directory.join(format!("{stream}.log")))
+    }
+
+    /// Opens a log to write at its end; no more than `cap` bytes in all will be in it, and a mark
+    /// where the rest is missing.
+    pub fn writer(&self, stream: &str, cap: u64) -> io::Result<LogWriter> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(self.path(stream)?)?;
+        let written = file.metadata()?.len();
+        Ok(LogWriter {
+            stream: stream.to_owned(),
+            file,
+            left: cap.saturating_sub(written),
+            is_new: written == 0,
+            is_full: false,
+            on_line: Arc::clone(&self.on_line),
+        })
+    }
+
+    /// The last lines of a log, at most `lines`; none when there is no such log.
+    pub fn tail(&self, stream: &str, lines: usize) -> io::Result<Vec<String>> {
+        let mut file = match File::open(self.path(stream)?) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let from = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut all: Vec<&str> = text.lines().collect();
+        if from > 0 && !all.is_empty() {
+            // The first one is most likely the end of a line that began before.
+            all.remove(0);
+        }
+        let first = all.len().saturating_sub(lines);
+        Ok(all
+            .split_off(first)
+            .into_iter()
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
+/// Whether a stream may have this name: it becomes a file's name.
+pub(crate) fn is_stream_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= STREAM_NAME_BYTES
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Writes one log.
+pub struct LogWriter {
+    stream: String,
+    file: File,
+    left: u64,
+    is_new: bool,
+    is_full: bool,
+    on_line: OnLine,
+}
+
+impl LogWriter {
+    /// Whether nothing was in the log when it was opened.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Writes a line, or the mark that says that the log is full, or nothing any more.
+    pub fn line(&mut self, line: &str) -> io::Result<()> {
+        if self.is_full {
+            return Ok(());
+        }
+        let bytes = line.len() as u64 + 1;
+        if bytes > self.left {
+            self.is_full = true;
+            return self.put("[Pipewright] The log is full: the rest of it was not kept.");
+        }
+        self.left -= bytes;
+        self.put(line)
+    }
+
+    fn put(&mut self, line: &str) -> io::Result<()> {
+        // One write a line: whoever follows the file sees whole lines.
+        self.file.write_all(format!("{line}\n").as_bytes())?;
+        (self.on_line)(&self.stream, line);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn logs(directory: &Path) -> (Logs, Arc<Mutex<Vec<String>>>) {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let to = Arc::clone(&seen);
+        let on_line: OnLine = Arc::new(move |stream, line| {
+            to.lock().unwrap().push(format!("{stream}: {line}"));
+        });
+        (Logs::open(directory, on_line).unwrap(), seen)
+    }
+
+    #[test]
+    fn a_line_is_in_the_file_and_with_the_listener() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, seen) = logs(directory.path());
+        let mut writer = logs.writer("b1", LOG_BYTES).unwrap();
+        assert!(writer.is_new());
+        writer.line("one").unwrap();
+        writer.line("two").unwrap();
+        assert_eq!(*seen.lock().unwrap(), ["b1: one", "b1: two"]);
+        assert_eq!(logs.tail("b1", 1).unwrap(), ["two"]);
+        assert!(!logs.writer("b1", LOG_BYTES).unwrap().is_new());
+        assert!(logs.tail("b2", 1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_full_log_says_so_once_and_grows_no_more_even_when_opened_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        for _ in 0..2 {
+            let mut writer = logs.writer("b1", 30).unwrap();
+            for _ in 0..100 {
+                writer.line("0123456789").unwrap();
+            }
+        }
+        let lines = logs.tail("b1", 100).unwrap();
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert!(lines[2].contains("The log is full"));
+    }
+
+    #[test]
+    fn the_tail_of_a_long_log_begins_with_a_whole_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        let mut writer = logs.writer("b1", LOG_BYTES).unwrap();
+        for n in 0..40_000 {
+            writer.line(&format!("line {n:08}")).unwrap();
+        }
+        let lines = logs.tail("b1", usize::MAX).unwrap();
+        assert!(lines.len() < 40_000);
+        assert!(lines.iter().all(|line| line.len() == 13), "{:?}", lines[0]);
+    }
+
+    #[test]
+    fn a_stream_cannot_be_named_out_of_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        for name in ["", "..", "../x", "a/b", "a\0", ".hidden", &"x".repeat(200)] {
+            assert!(logs.writer(name, 1).is_err(), "{name:?}");
+        }
+    }
+}

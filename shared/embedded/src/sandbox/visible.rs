@@ -1,0 +1,320 @@
+//! What a build in bubblewrap sees of this machine's files: the system and the toolchains, to
+//! read. What is not listed here is not there.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+use super::Ambient;
+
+/// Where systems keep programs, libraries and their settings.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix",
+    "/gnu",
+    "/snap",
+    "/sys",
+    "/var/lib/dpkg",
+];
+
+/// What is in [`SYSTEM`] and yet no build's business; it matters when the runner is root.
+const SYSTEM_SECRETS: &[&str] = &[
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/etc/kubernetes",
+    "/etc/docker",
+];
+
+/// Where toolchains live below a home directory. Everything else there stays out of sight: keys,
+/// tokens, settings, the credentials of cargo, other projects.
+const TOOLCHAINS: &[&str] = &[
+    ".asdf",
+    ".bun/bin",
+    ".cargo/bin",
+    ".deno/bin",
+    ".dotnet",
+    ".elan",
+    ".ghcup",
+    ".goenv",
+    ".jenv",
+    ".juliaup",
+    ".linuxbrew",
+    ".local/bin",
+    ".local/lib",
+    ".local/share/fnm",
+    ".local/share/mise",
+    ".local/share/pipx",
+    ".local/share/pnpm",
+    ".local/share/uv",
+    ".nix-profile",
+    ".nodenv",
+    ".nvm",
+    ".opam",
+    ".pyenv",
+    ".rbenv",
+    ".rustup",
+    ".sdkman",
+    ".swiftly",
+    ".volta",
+    "go/bin",
+    "sdk",
+];
+
+/// Directories of which only `bin` belongs to a toolchain.
+const ONLY_BIN_OF: &[&str] = &[".cargo", ".local"];
+
+/// One thing to mount, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mount {
+    /// The directory or file, under its own name, to read.
+    ReadOnly(PathBuf),
+    Symlink {
+        target: PathBuf,
+        at: PathBuf,
+    },
+    /// An empty directory over one that is there.
+    HideDirectory(PathBuf),
+    /// A device that cannot be opened over a file that is there.
+    HideFile(PathBuf),
+}
+
+/// What is mounted, of this machine as it is now.
+pub(crate) fn mounts(ambient: &Ambient, hidden: &[PathBuf]) -> Vec<Mount> {
+    let mut mounts = Vec::new();
+    let mut shown = BTreeSet::new();
+    for path in SYSTEM.iter().map(Path::new) {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => {
+                if let Ok(target) = fs::read_link(path) {
+                    shown.insert(path.to_owned());
+                    mounts.push(Mount::Symlink {
+                        target,
+                        at: path.to_owned(),
+                    });
+                }
+            }
+            Ok(_) => show(path.to_owned(), &mut shown, &mut mounts),
+            Err(_) => {}
+        }
+    }
+    // The name server's address is often in a file below /run, which is not shown.
+    if let Ok(resolver) = fs::canonicalize("/etc/resolv.conf") {
+        show(resolver, &mut shown, &mut mounts);
+    }
+    for path in toolchains(ambient) {
+        show(path, &mut shown, &mut mounts);
+    }
+    let secrets = SYSTEM_SECRETS.iter().map(PathBuf::from);
+    for path in secrets.chain(hidden.iter().cloned()) {
+        hide(&path, &shown, &mut mounts);
+    }
+    mounts
+}
+
+fn show(path: PathBuf, shown: &mut BTreeSet<PathBuf>, mounts: &mut Vec<Mount>) {
+    if !is_below_one(&path, shown) {
+        shown.insert(path.clone());
+        mounts.push(Mount::ReadOnly(path));
+    }
+}
+
+fn hide(path: &Path, shown: &BTreeSet<PathBuf>, mounts: &mut Vec<Mount>) {
+    // The real name and the one that was given may both be visible.
+    let real = fs::canonicalize(path).ok();
+    for path in real.into_iter().chain([path.to_owned()]) {
+        if !is_below_one(&path, shown) {
+            continue;
+        }
+        let mount = match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Mount::HideDirectory(path),
+            Ok(metadata) if metadata.is_file() => Mount::HideFile(path),
+            // A symlink's target is hidden under its own name.
+            Ok(_) | Err(_) => continue,
+        };
+        if !mounts.contains(&mount) {
+            mounts.push(mount);
+        }
+    }
+}
+
+fn is_below_one(path: &Path, shown: &BTreeSet<PathBuf>) -> bool {
+    path.ancestors().any(|ancestor| shown.contains(ancestor))
+}
+
+fn toolchains(ambient: &Ambient) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = ambient.rustup_home.iter().cloned().collect();
+    if let Some(home) = &ambient.home {
+        all.extend(TOOLCHAINS.iter().map(|below| home.join(below)));
+    }
+    all.extend(
+        std::env::split_paths(&ambient.path)
+            .filter(|path| is_plain(path))
+            .map(|path| prefix(&path, ambient.home.as_deref()).unwrap_or(path)),
+    );
+    all.retain(|path| path.is_dir() && is_plain(path));
+    all
+}
+
+/// An absolute path below the root, without `..`, and none of the mounts of a sandbox's own.
+fn is_plain(path: &Path) -> bool {
+    let own = [
+        "/proc",
+        "/dev",
+        "/tmp",
+        "/run",
+        "/var/tmp",
+        "/var/run",
+        super::ROOM,
+        "/pipewright",
+    ];
+    path.is_absolute()
+        && path.parent().is_some()
+        && path.components().all(|c| c != Component::ParentDir)
+        && !own.iter().any(|own| path.starts_with(own))
+}
+
+/// The toolchain around a directory of programs: `/data/jdk` for `/data/jdk/bin`.
+fn prefix(programs: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let prefix = programs.parent().filter(|_| programs.ends_with("bin"))?;
+    let is_top = prefix.components().count() <= 2;
+    let is_around_home = home.is_some_and(|home| home.starts_with(prefix));
+    let is_only_bin = ONLY_BIN_OF.iter().any(|name| prefix.ends_with(name));
+    // A checkout with a `bin` of its own is somebody's project, not a toolchain.
+    let is_checkout = prefix.join(".git").exists();
+    (!is_top && !is_around_home && !is_only_bin && !is_checkout).then(|| prefix.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Ambient) {
+        // A temporary directory is never shown, so this one must not be in one.
+        let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let place = if is_plain(&checkout) {
+            checkout
+        } else {
+            std::env::home_dir().unwrap()
+        };
+        let directory = tempfile::tempdir_in(place).unwrap();
+        let home = directory.path().join("home/ann");
+        for name in [
+            ".ssh",
+            ".aws",
+            ".config",
+            ".cargo/bin",
+            ".rustup",
+            ".local/bin",
+            ".local/share/keyrings",
+            "tools/jdk/bin",
+            "project/bin",
+            "project/.git",
+            "bin",
+            "data",
+        ] {
+            fs::create_dir_all(home.join(name)).unwrap();
+        }
+        fs::write(home.join("tools/jdk/token"), "x").unwrap();
+        let path = [
+            "bin",
+            ".cargo/bin",
+            ".local/bin",
+            "tools/jdk/bin",
+            "project/bin",
+            ".ssh/..",
+        ]
+        .iter()
+        .map(|below| home.join(below));
+        let ambient = Ambient {
+            path: std::env::join_paths(path).unwrap(),
+            home: Some(home),
+            ..Ambient::default()
+        };
+        (directory, ambient)
+    }
+
+    fn shown_below(ambient: &Ambient, mounts: &[Mount]) -> Vec<String> {
+        let home = ambient.home.as_deref().unwrap();
+        let below = |mount: &Mount| match mount {
+            Mount::ReadOnly(path) => {
+                assert!(!home.starts_with(path), "{} is around home", path.display());
+                path.strip_prefix(home)
+                    .ok()
+                    .map(|p| p.display().to_string())
+            }
+            Mount::Symlink { .. } | Mount::HideDirectory(_) | Mount::HideFile(_) => None,
+        };
+        mounts.iter().filter_map(below).collect()
+    }
+
+    #[test]
+    fn of_a_home_directory_only_the_toolchains_are_visible() {
+        let (_directory, ambient) = home();
+        let shown = shown_below(&ambient, &mounts(&ambient, &[]));
+        let wanted = [
+            ".cargo/bin",
+            ".local/bin",
+            ".rustup",
+            "bin",
+            "tools/jdk",
+            "project/bin",
+        ];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn what_is_hidden_is_hidden_even_in_a_visible_place() {
+        let (_directory, ambient) = home();
+        let home = ambient.home.clone().unwrap();
+        let hidden = [
+            home.join("tools/jdk/bin"),
+            home.join("tools/jdk/token"),
+            home.join("data"),
+            home.join("absent"),
+        ];
+        let mounts = mounts(&ambient, &hidden);
+        assert!(mounts.contains(&Mount::HideDirectory(hidden[0].clone())));
+        assert!(mounts.contains(&Mount::HideFile(hidden[1].clone())));
+        let last = mounts.last().unwrap();
+        assert_eq!(
+            *last,
+            Mount::HideFile(hidden[1].clone()),
+            "the rest is out of sight anyway"
+        );
+    }
+
+    #[test]
+    fn what_the_system_shows_already_is_not_mounted_again() {
+        let ambient = Ambient {
+            path: "/bin:/usr/bin:/usr/local/bin".into(),
+            ..Ambient::default()
+        };
+        assert_eq!(mounts(&ambient, &[]), mounts(&Ambient::default(), &[]));
+    }
+
+    #[test]
+    fn a_directory_of_programs_stands_for_its_toolchain_unless_it_is_more_than_that() {
+        let of = |path: &str| prefix(Path::new(path), Some(Path::new("/home/ann")));
+        assert_eq!(of("/data/jdk/bin"), Some("/data/jdk".into()));
+        assert_eq!(of("/home/ann/bin"), None);
+        assert_eq!(of("/home/ann/.cargo/bin"), None);
+        assert_eq!(of("/data/bin"), None);
+        assert_eq!(of("/data/jdk/programs"), None);
+    }
+}

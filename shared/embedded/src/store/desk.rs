@@ -1,0 +1,198 @@
+//! The desk: where work is handed in, and where the database is read.
+//!
+//! A database in a file has a thread that writes what has gathered, and a connection beside it for
+//! reading. In memory the caller writes, so that the same calls give the same results.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use ports::StoreError;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    database::{self, OpenError, unavailable},
+    load::failed_reading,
+    writer::{Outcome, Work, Writer},
+};
+
+/// How many works one transaction takes: more would hardly be faster, and the first of them would
+/// wait longer.
+const BATCH_MAX: usize = 128;
+
+/// How many works wait for the writer; whoever comes then waits at the door.
+const QUEUE_MAX: usize = 4096;
+
+/// What reaches the writer's thread.
+enum Letter {
+    Work(Work, oneshot::Sender<Outcome>),
+    /// Write down which outboxes were delivered.
+    Mark,
+}
+
+pub(super) enum Desk {
+    Thread(Thread),
+    /// None once the store has crashed.
+    Caller(Mutex<Option<Box<Writer>>>),
+}
+
+pub(super) struct Thread {
+    reader: Mutex<Connection>,
+    /// None once the store is closed.
+    letters: Mutex<Option<mpsc::Sender<Letter>>>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+    state: Arc<ThreadState>,
+}
+
+#[derive(Default)]
+struct ThreadState {
+    is_broken: AtomicBool,
+    /// End as a crash would.
+    is_crash: AtomicBool,
+}
+
+impl Desk {
+    /// Starts the thread of a writer.
+    pub(super) fn start(path: &Path, writer: Writer) -> Result<Self, OpenError> {
+        let reader = Mutex::new(database::open_reader(path)?);
+        let (letters, received) = mpsc::channel(QUEUE_MAX);
+        let state = Arc::new(ThreadState::default());
+        let of_thread = Arc::clone(&state);
+        let handle = std::thread::Builder::new()
+            .name("pipewright-store".to_owned())
+            .spawn(move || serve(writer, received, &of_thread))
+            .map_err(|source| OpenError::Unavailable {
+                path: path.display().to_string(),
+                source: source.into(),
+            })?;
+        Ok(Self::Thread(Thread {
+            reader,
+            letters: Mutex::new(Some(letters)),
+            handle: Mutex::new(Some(handle)),
+            state,
+        }))
+    }
+
+    pub(super) async fn submit(&self, work: Work) -> Outcome {
+        let thread = match self {
+            Self::Caller(writer) => {
+                let mut writer = lock(writer);
+                let writer = writer.as_mut().ok_or_else(gone)?;
+                let outcome = writer.write(std::slice::from_ref(&work)).pop();
+                return outcome.unwrap_or(Err(StoreError::Ambiguous));
+            }
+            Self::Thread(thread) => thread,
+        };
+        let (reply, outcome) = oneshot::channel();
+        let letters = lock(&thread.letters).clone().ok_or_else(gone)?;
+        let sent = letters.send(Letter::Work(work, reply)).await;
+        sent.map_err(|_| gone())?;
+        // A writer that panicked may have committed before.
+        outcome.await.unwrap_or(Err(StoreError::Ambiguous))
+    }
+
+    /// Runs queries on one state of the database.
+    pub(super) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Caller(writer) => {
+                let writer = lock(writer);
+                query(&writer.as_ref().ok_or_else(gone)?.connection)
+            }
+            Self::Thread(thread) => {
+                let reader = lock(&thread.reader);
+                let transaction = reader.unchecked_transaction().map_err(failed_reading)?;
+                query(&transaction)
+            }
+        }
+    }
+
+    /// Asks for the watermark of delivered outboxes to be written. In memory it goes with the
+    /// commits alone, because the time of day must not decide what a crash forgets.
+    pub(super) fn mark(&self) {
+        if let Self::Thread(thread) = self
+            && let Some(letters) = &*lock(&thread.letters)
+        {
+            // A full queue has commits in it that take the watermark along.
+            let _ = letters.try_send(Letter::Mark);
+        }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        match self {
+            Self::Caller(writer) => lock(writer).as_ref().is_none_or(|it| it.is_broken()),
+            Self::Thread(thread) => thread.state.is_broken.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Thread {
+    /// Ends the thread when it has written what was handed in; after a crash, no more than that.
+    pub(super) fn close(&self, is_crash: bool) {
+        if is_crash {
+            self.state.is_crash.store(true, Ordering::Relaxed);
+        }
+        drop(lock(&self.letters).take());
+        if let Some(handle) = lock(&self.handle).take() {
+            // A writer that panicked has said so, and there is nothing more to do for it.
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.close(false);
+    }
+}
+
+fn serve(mut writer: Writer, mut letters: mpsc::Receiver<Letter>, state: &ThreadState) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    let (mut works, mut replies) = (Vec::new(), Vec::new());
+    while letters.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        let mut is_marked = false;
+        for letter in batch.drain(..) {
+            match letter {
+                Letter::Work(work, reply) => {
+                    works.push(work);
+                    replies.push(reply);
+                }
+                Letter::Mark => is_marked = true,
+            }
+        }
+        if !works.is_empty() {
+            let outcomes = writer.write(&works);
+            state.is_broken.store(writer.is_broken(), Ordering::Relaxed);
+            for (outcome, reply) in outcomes.into_iter().zip(replies.drain(..)) {
+                // Whoever handed it in may have gone; what is written stays.
+                let _ = reply.send(outcome);
+            }
+            works.clear();
+        }
+        if is_marked {
+            writer.save_mark();
+            state.is_broken.store(writer.is_broken(), Ordering::Relaxed);
+        }
+    }
+    if !state.is_crash.load(Ordering::Relaxed) {
+        writer.save_mark();
+    }
+}
+
+fn gone() -> StoreError {
+    unavailable("reach the database", "it was closed")
+}
+
+/// Everything behind these locks is whole whatever became of the thread that held one: SQLite
+/// undoes what a panic interrupted.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

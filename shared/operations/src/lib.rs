@@ -1,0 +1,164 @@
+//! The use cases, one file each: load, decide, commit, deliver.
+//!
+//! The API, the console and the command line are skins over these; none has a rule of its own.
+//! Each operation that changes something answers when its change is on disk. What the change
+//! ordered is delivered at once if that works, and by the sweep if it does not.
+
+mod apply_inputs;
+mod create_pipeline;
+mod guarded;
+mod put_approval_result;
+mod retry_stage_execution;
+mod set_stage_transition;
+mod start_pipeline_execution;
+mod stop_pipeline_execution;
+mod update_pipeline;
+
+use std::sync::Arc;
+
+use model::{
+    Input, PipelineDeclaration, PipelineState, Rejection, Timestamp,
+    declaration::{
+        normalise::succeed,
+        problem::Problem,
+        support,
+        validate::{Context, validate},
+    },
+};
+use ports::{
+    Decision, NoDecision, Request, StoreError, UpdateError, Updated, World, deliver, update,
+};
+use thiserror::Error;
+
+pub use apply_inputs::apply_inputs;
+pub use create_pipeline::{CreatePipeline, create_pipeline};
+pub use put_approval_result::{PutApprovalResult, put_approval_result};
+pub use retry_stage_execution::{RetryStageExecution, retry_stage_execution};
+pub use set_stage_transition::{SetStageTransition, set_stage_transition};
+pub use start_pipeline_execution::{StartPipelineExecution, start_pipeline_execution};
+pub use stop_pipeline_execution::{StopPipelineExecution, stop_pipeline_execution};
+pub use update_pipeline::{UpdatePipeline, update_pipeline};
+
+use guarded::guarded;
+
+/// How often a pipeline that has more to do than one commit holds is ticked at once: more than the
+/// widest stage with every execution in it needs.
+const TICKS_AT_ONCE_MAX: usize = 256;
+
+/// Why an operation was not carried out.
+#[derive(Debug, Error)]
+pub enum OperationError {
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The declaration breaks rules of spec 20, or uses what is not supported.
+    #[error("the declaration has {} problem(s), the first: {}", .0.len(), first(.0))]
+    Invalid(Vec<Problem>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the pipeline is being changed by many others at once; try again")]
+    Busy,
+    /// A defect of ours; the pipeline was left as it was.
+    #[error("internal error: {0}")]
+    Defect(String),
+}
+
+fn first(problems: &[Problem]) -> &str {
+    problems.first().map_or("none", |problem| &problem.message)
+}
+
+impl From<UpdateError> for OperationError {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Rejected(rejection) => Self::Rejected(rejection),
+            UpdateError::Store(error) => Self::Store(error),
+            UpdateError::Contended => Self::Busy,
+            UpdateError::Defect(what) => Self::Defect(what),
+            UpdateError::TokenUsed(id) => Self::Defect(format!(
+                "token of execution {id} in an operation that has none"
+            )),
+        }
+    }
+}
+
+/// Applies one input and delivers what it orders.
+async fn apply(
+    world: &World,
+    pipeline: &str,
+    request: Request,
+    input: &Input,
+) -> Result<PipelineState, UpdateError> {
+    let updated = update(world, pipeline, request, |state, now| {
+        decide(state, input, now)
+    })
+    .await?;
+    Ok(hand_out(world, pipeline, updated).await)
+}
+
+/// Delivers what a commit ordered, and goes on at once with what one commit could not hold.
+///
+/// The change is made: what cannot be delivered or begun now is the sweep's.
+async fn hand_out(world: &World, pipeline: &str, updated: Updated) -> PipelineState {
+    let Updated { mut state, outbox } = updated;
+    if let Some(outbox) = outbox {
+        let _ = deliver(world, outbox).await;
+    }
+    for _ in 0..TICKS_AT_ONCE_MAX {
+        if !state.head.unsettled {
+            break;
+        }
+        let request = Request {
+            by: "pipewright".to_owned(),
+            cause: "Tick".to_owned(),
+            ..Request::default()
+        };
+        let decided = update(world, pipeline, request, |state, now| {
+            decide(state, &Input::Tick, now)
+        });
+        let Ok(ticked) = decided.await else { break };
+        state = ticked.state;
+        if let Some(outbox) = ticked.outbox {
+            let _ = deliver(world, outbox).await;
+        }
+    }
+    state
+}
+
+fn decide(
+    state: &mut PipelineState,
+    input: &Input,
+    now: Timestamp,
+) -> Result<Decision, NoDecision> {
+    guarded(|| {
+        let effects = engine::step(state, input, now)?;
+        conclude(state, effects)
+    })
+}
+
+fn conclude(state: &PipelineState, effects: Vec<model::Effect>) -> Result<Decision, NoDecision> {
+    engine::check(state).map_err(|violation| NoDecision::Defect(violation.to_string()))?;
+    Ok(Decision {
+        effects,
+        deadline: engine::deadline(state),
+    })
+}
+
+/// The declaration as it is to be stored, if it is valid and supported; `stored` is what it
+/// replaces.
+fn accept(
+    world: &World,
+    declaration: &PipelineDeclaration,
+    stored: Option<&PipelineDeclaration>,
+) -> Result<Arc<PipelineDeclaration>, OperationError> {
+    let context = Context {
+        region: &world.account.region,
+        ..Context::default()
+    };
+    let mut problems = validate(declaration, &context);
+    problems.extend(support::refusals(declaration));
+    if !problems.is_empty() {
+        return Err(OperationError::Invalid(problems));
+    }
+    let mut accepted = declaration.clone();
+    succeed(&mut accepted, stored);
+    Ok(Arc::new(accepted))
+}

@@ -1,0 +1,35 @@
+//! `RetryStageExecution` (spec 10; spec 30 §7).
+
+use model::{ExecutionId, Input, declaration::RetryMode};
+use ports::{Request, World};
+
+use crate::{OperationError, apply};
+
+#[derive(Clone, Debug)]
+pub struct RetryStageExecution {
+    pub pipeline: String,
+    pub stage: String,
+    pub execution: ExecutionId,
+    pub mode: RetryMode,
+    pub by: String,
+}
+
+/// Resumes a failed or stopped execution in the stage where it ended.
+pub async fn retry_stage_execution(
+    world: &World,
+    request: RetryStageExecution,
+) -> Result<(), OperationError> {
+    let input = Input::RetryRequested {
+        stage: request.stage,
+        execution: request.execution,
+        mode: request.mode,
+    };
+    let update = Request {
+        by: request.by,
+        cause: "RetryStageExecution".to_owned(),
+        also: Some(request.execution),
+        ..Request::default()
+    };
+    apply(world, &request.pipeline, update, &input).await?;
+    Ok(())
+}

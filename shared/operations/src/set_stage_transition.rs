@@ -1,0 +1,58 @@
+//! `EnableStageTransition` and `DisableStageTransition` (spec 10; spec 30 §17).
+
+use model::{Input, Rejection};
+use ports::{Request, World};
+
+use crate::{OperationError, apply};
+
+/// The longest reason for disabling a transition.
+const REASON_CHARACTERS_MAX: usize = 300;
+
+#[derive(Clone, Debug)]
+pub struct SetStageTransition {
+    pub pipeline: String,
+    pub stage: String,
+    pub enabled: bool,
+    /// Why it is disabled; required for that.
+    pub reason: Option<String>,
+    pub by: String,
+}
+
+/// Opens or closes the way into a stage.
+pub async fn set_stage_transition(
+    world: &World,
+    request: SetStageTransition,
+) -> Result<(), OperationError> {
+    if !request.enabled {
+        check_reason(request.reason.as_deref().unwrap_or_default())?;
+    }
+    let cause = if request.enabled {
+        "EnableStageTransition"
+    } else {
+        "DisableStageTransition"
+    };
+    let input = Input::TransitionSet {
+        stage: request.stage,
+        enabled: request.enabled,
+        reason: request.reason,
+        by: request.by.clone(),
+    };
+    let update = Request {
+        by: request.by,
+        cause: cause.to_owned(),
+        ..Request::default()
+    };
+    apply(world, &request.pipeline, update, &input).await?;
+    Ok(())
+}
+
+fn check_reason(reason: &str) -> Result<(), Rejection> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "!@ ().*?-".contains(c);
+    let length = reason.chars().count();
+    if (1..=REASON_CHARACTERS_MAX).contains(&length) && reason.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Rejection::Validation(format!(
+        "the reason must be 1 to {REASON_CHARACTERS_MAX} letters, digits, spaces or `!@().*?-`"
+    )))
+}

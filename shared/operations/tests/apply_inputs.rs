@@ -1,0 +1,185 @@
+//! What happens to a pipeline all at once, in a world of real adapters in which nobody works.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking")]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use embedded::{GitRepositories, ManualClock, Objects, SeededRandom, Store};
+use model::{
+    ActionOutput, ActionStatus, AttemptKey, Change, Input, Job, PipelineDeclaration, Timestamp,
+    build::{BuildOrder, BuildState},
+    effect::ApprovalRequest,
+    job::{ActionResult, ErrorDetails},
+    state::{Trigger, TriggerType},
+};
+use pipewright_operations::{
+    CreatePipeline, OperationError, StartPipelineExecution, apply_inputs, create_pipeline,
+    start_pipeline_execution,
+};
+use ports::{Account, BuildRunner, EventBus, Queues, StoreError, World, builds::BuildError};
+
+/// Takes everything and does nothing.
+struct Nobody;
+
+#[async_trait]
+impl Queues for Nobody {
+    async fn offer(&self, _job: Arc<Job>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn cancel(&self, _key: &AttemptKey) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn send(&self, _pipeline: &str, _input: Input) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventBus for Nobody {
+    async fn publish(&self, _changes: &[Change]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn ask(&self, _request: &ApprovalRequest) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BuildRunner for Nobody {
+    async fn start(&self, _order: BuildOrder) -> Result<(), BuildError> {
+        Ok(())
+    }
+
+    async fn state(&self, _id: &str) -> Result<BuildState, BuildError> {
+        Ok(BuildState::Unknown)
+    }
+
+    async fn stop(&self, _id: &str) -> Result<(), BuildError> {
+        Ok(())
+    }
+}
+
+fn world() -> World {
+    let clock = Arc::new(ManualClock::new(Timestamp(1_547_106_937_000)));
+    let store = Arc::new(Store::in_memory().unwrap());
+    let nowhere = tempfile::tempdir().unwrap();
+    World {
+        account: Arc::new(Account {
+            id: "111122223333".to_owned(),
+            region: "us-east-1".to_owned(),
+        }),
+        objects: Arc::new(Objects::temporary(clock.clone()).unwrap()),
+        clock,
+        random: Arc::new(SeededRandom::new(1)),
+        pipelines: store.clone(),
+        queues: Arc::new(Nobody),
+        bus: Arc::new(Nobody),
+        builds: Arc::new(Nobody),
+        projects: store,
+        repositories: Arc::new(GitRepositories::new(BTreeMap::new(), nowhere.path())),
+    }
+}
+
+/// A PARALLEL pipeline: a source, then four approvals side by side.
+async fn pipeline(world: &World) {
+    let approvals: Vec<String> = (0..4)
+        .map(|at| {
+            format!(
+                r#"{{"name": "Approve{at}",
+                    "actionTypeId": {{"category": "Approval", "owner": "AWS",
+                                     "provider": "Manual", "version": "1"}}}}"#
+            )
+        })
+        .collect();
+    let json = format!(
+        r#"{{"name": "web", "pipelineType": "V2", "executionMode": "PARALLEL",
+            "roleArn": "arn:aws:iam::111122223333:role/pipeline",
+            "artifactStore": {{"type": "S3", "location": "artifacts"}},
+            "stages": [
+              {{"name": "Source", "actions": [{{"name": "Fetch",
+                "actionTypeId": {{"category": "Source", "owner": "AWS",
+                                 "provider": "S3", "version": "1"}},
+                "configuration": {{"S3Bucket": "incoming", "S3ObjectKey": "app.zip"}},
+                "outputArtifacts": [{{"name": "Out"}}]}}]}},
+              {{"name": "Release", "actions": [{}]}}]}}"#,
+        approvals.join(",")
+    );
+    let declaration: PipelineDeclaration = serde_json::from_str(&json).unwrap();
+    let by = "test".to_owned();
+    let created = create_pipeline(world, CreatePipeline { declaration, by }).await;
+    created.unwrap();
+}
+
+/// Starts executions, and gives the jobs of their sources.
+async fn started(world: &World, count: usize) -> Vec<Arc<Job>> {
+    for _ in 0..count {
+        let request = StartPipelineExecution {
+            pipeline: "web".to_owned(),
+            trigger: Trigger {
+                kind: TriggerType::StartPipelineExecution,
+                detail: "test".to_owned(),
+            },
+            variables: BTreeMap::new(),
+            source_revisions: Vec::new(),
+            client_request_token: None,
+            by: "test".to_owned(),
+        };
+        start_pipeline_execution(world, request).await.unwrap();
+    }
+    let jobs = world.pipelines.open_jobs(None, 1_000).await.unwrap();
+    assert_eq!(jobs.len(), count);
+    jobs
+}
+
+fn finished(job: &Job, result: ActionResult) -> Input {
+    let key = job.key.clone();
+    Input::ActionFinished { key, result }
+}
+
+/// How many approvals wait for an answer.
+async fn asked(world: &World) -> usize {
+    let loaded = world.pipelines.load("web", None).await.unwrap().unwrap();
+    let executions = loaded.state.executions.values();
+    let stages = executions.filter_map(|execution| execution.stages.get("Release"));
+    stages
+        .flat_map(|stage| stage.actions.values())
+        .filter(|action| action.status == ActionStatus::InProgress)
+        .count()
+}
+
+#[tokio::test]
+async fn results_that_order_more_than_a_commit_holds_take_several() {
+    let world = world();
+    pipeline(&world).await;
+    let jobs = started(&world, 32).await;
+    let good = || ActionResult::Succeeded(ActionOutput::default());
+    let inputs: Vec<_> = jobs.iter().map(|job| finished(job, good())).collect();
+    apply_inputs(&world, "web", &inputs).await.unwrap();
+    assert_eq!(asked(&world).await, 32 * 4);
+    apply_inputs(&world, "web", &inputs).await.unwrap();
+    assert_eq!(asked(&world).await, 32 * 4, "a repeat changes nothing");
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_stored_does_not_keep_the_others_waiting() {
+    let world = world();
+    pipeline(&world).await;
+    let jobs = started(&world, 3).await;
+    let good = || ActionResult::Succeeded(ActionOutput::default());
+    let monstrous = ActionResult::Failed {
+        error: ErrorDetails::system("x".repeat(1_000_000)),
+        output: ActionOutput::default(),
+    };
+    let inputs = [
+        finished(&jobs[0], good()),
+        finished(&jobs[1], monstrous),
+        finished(&jobs[2], good()),
+    ];
+    let error = apply_inputs(&world, "web", &inputs).await.unwrap_err();
+    let is_too_large = matches!(error, OperationError::Store(StoreError::TooLarge { .. }));
+    assert!(is_too_large, "{error}");
+    assert_eq!(asked(&world).await, 2 * 4);
+}

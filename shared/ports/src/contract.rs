@@ -1,0 +1,5 @@
+//! The contract suite: what every adapter of a port does, and what holds after a crash.
+
+pub mod objects;
+pub mod pipelines;
+pub mod projects;

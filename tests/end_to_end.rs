@@ -1,0 +1,6 @@
+//! The real binary, from outside: what it promises, and what happens when the world is unkind.
+
+mod crash;
+mod examples;
+mod program;
+mod scenarios;
