@@ -78,10 +78,10 @@ impl Oracle {
                         format!("{id} was live and a commit forgot it"),
                     );
                 }
-                Some(now) if !commit.changed.contains(id) && now != was => {
+                Some(now) if is_stale(commit, was, now) => {
                     self.violated(
                         Invariant::I9,
-                        format!("a commit knew {id} as it was before"),
+                        format!("a commit knew {id} as it had been earlier"),
                     );
                 }
                 Some(_) | None => {}
@@ -333,6 +333,19 @@ impl Tracked {
             }
         }
     }
+}
+
+/// Whether a commit took an execution for what it had been earlier: it changed unseen, or its
+/// announcements are numbered again from an earlier one.
+fn is_stale(commit: &Commit, was: &Arc<Execution>, now: &Arc<Execution>) -> bool {
+    if !commit.changed.contains(&was.id) {
+        return now != was;
+    }
+    let announces_again = commit.outbox.iter().any(|message| match message {
+        Message::Change(change) => change.execution == was.id && change.sequence <= was.changes,
+        Message::Job(_) | Message::Cancel(_) | Message::Ask(_) => false,
+    });
+    announces_again || now.changes < was.changes
 }
 
 /// Whether an execution can still be stopped, answered or waited for.
