@@ -79,6 +79,18 @@ const TOOLCHAINS: &[&str] = &[
 /// Directories of which only `bin` belongs to a toolchain.
 const ONLY_BIN_OF: &[&str] = &[".cargo", ".local"];
 
+/// Where a sandbox has mounts of its own: nothing of the machine is shown below them.
+const OWN: &[&str] = &[
+    "/proc",
+    "/dev",
+    "/tmp",
+    "/run",
+    "/var/tmp",
+    "/var/run",
+    super::ROOM,
+    "/pipewright",
+];
+
 /// One thing to mount, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mount {
@@ -96,6 +108,10 @@ pub(crate) enum Mount {
 
 /// What is mounted, of this machine as it is now.
 pub(crate) fn mounts(ambient: &Ambient, hidden: &[PathBuf]) -> Vec<Mount> {
+    mounts_beside(OWN, ambient, hidden)
+}
+
+fn mounts_beside(own: &[&str], ambient: &Ambient, hidden: &[PathBuf]) -> Vec<Mount> {
     let mut mounts = Vec::new();
     let mut shown = BTreeSet::new();
     for path in SYSTEM.iter().map(Path::new) {
@@ -117,7 +133,7 @@ pub(crate) fn mounts(ambient: &Ambient, hidden: &[PathBuf]) -> Vec<Mount> {
     if let Ok(resolver) = fs::canonicalize("/etc/resolv.conf") {
         show(resolver, &mut shown, &mut mounts);
     }
-    for path in toolchains(ambient) {
+    for path in toolchains(own, ambient) {
         show(path, &mut shown, &mut mounts);
     }
     let secrets = SYSTEM_SECRETS.iter().map(PathBuf::from);
@@ -157,32 +173,22 @@ fn is_below_one(path: &Path, shown: &BTreeSet<PathBuf>) -> bool {
     path.ancestors().any(|ancestor| shown.contains(ancestor))
 }
 
-fn toolchains(ambient: &Ambient) -> Vec<PathBuf> {
+fn toolchains(own: &[&str], ambient: &Ambient) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = ambient.rustup_home.iter().cloned().collect();
     if let Some(home) = &ambient.home {
         all.extend(TOOLCHAINS.iter().map(|below| home.join(below)));
     }
     all.extend(
         std::env::split_paths(&ambient.path)
-            .filter(|path| is_plain(path))
+            .filter(|path| is_plain(own, path))
             .map(|path| prefix(&path, ambient.home.as_deref()).unwrap_or(path)),
     );
-    all.retain(|path| path.is_dir() && is_plain(path));
+    all.retain(|path| path.is_dir() && is_plain(own, path));
     all
 }
 
-/// An absolute path below the root, without `..`, and none of the mounts of a sandbox's own.
-fn is_plain(path: &Path) -> bool {
-    let own = [
-        "/proc",
-        "/dev",
-        "/tmp",
-        "/run",
-        "/var/tmp",
-        "/var/run",
-        super::ROOM,
-        "/pipewright",
-    ];
+/// An absolute path below the root, without `..`, and outside of the sandbox's own mounts.
+fn is_plain(own: &[&str], path: &Path) -> bool {
     path.is_absolute()
         && path.parent().is_some()
         && path.components().all(|c| c != Component::ParentDir)
@@ -205,14 +211,7 @@ mod tests {
     use super::*;
 
     fn home() -> (tempfile::TempDir, Ambient) {
-        // A temporary directory is never shown, so this one must not be in one.
-        let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let place = if is_plain(&checkout) {
-            checkout
-        } else {
-            std::env::home_dir().unwrap()
-        };
-        let directory = tempfile::tempdir_in(place).unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let home = directory.path().join("home/ann");
         for name in [
             ".ssh",
@@ -249,6 +248,11 @@ mod tests {
         (directory, ambient)
     }
 
+    /// As [`mounts`], where the test's temporary directory is none of the sandbox's own mounts.
+    fn mounts_of_test(ambient: &Ambient, hidden: &[PathBuf]) -> Vec<Mount> {
+        mounts_beside(&["/proc", "/dev"], ambient, hidden)
+    }
+
     fn shown_below(ambient: &Ambient, mounts: &[Mount]) -> Vec<String> {
         let home = ambient.home.as_deref().unwrap();
         let below = |mount: &Mount| match mount {
@@ -266,7 +270,7 @@ mod tests {
     #[test]
     fn of_a_home_directory_only_the_toolchains_are_visible() {
         let (_directory, ambient) = home();
-        let shown = shown_below(&ambient, &mounts(&ambient, &[]));
+        let shown = shown_below(&ambient, &mounts_of_test(&ambient, &[]));
         let wanted = [
             ".cargo/bin",
             ".local/bin",
@@ -288,7 +292,7 @@ mod tests {
             home.join("data"),
             home.join("absent"),
         ];
-        let mounts = mounts(&ambient, &hidden);
+        let mounts = mounts_of_test(&ambient, &hidden);
         assert!(mounts.contains(&Mount::HideDirectory(hidden[0].clone())));
         assert!(mounts.contains(&Mount::HideFile(hidden[1].clone())));
         let last = mounts.last().unwrap();
@@ -297,6 +301,14 @@ mod tests {
             Mount::HideFile(hidden[1].clone()),
             "the rest is out of sight anyway"
         );
+    }
+
+    #[test]
+    fn nothing_is_shown_below_a_mount_of_the_sandboxes_own() {
+        let (directory, ambient) = home();
+        let own = directory.path().to_str().unwrap();
+        let mounts = mounts_beside(&[own], &ambient, &[]);
+        assert_eq!(shown_below(&ambient, &mounts), [""; 0]);
     }
 
     #[test]
