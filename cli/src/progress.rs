@@ -243,7 +243,11 @@ impl Progress {
             let Some(action) = stage.actions.iter_mut().find(|a| a.id == Some(id)) else {
                 continue;
             };
-            let shown: String = harmless(line).chars().take(LINE_CHARACTERS_MAX).collect();
+            let line = harmless(line);
+            let shown: String = without_stamp(&line)
+                .chars()
+                .take(LINE_CHARACTERS_MAX)
+                .collect();
             if !shown.trim().is_empty() {
                 action.last_line = Some(shown);
             }
@@ -306,6 +310,14 @@ impl Progress {
         }
         path
     }
+}
+
+/// The line without what CodeBuild puts before its own ones, `[Container] 2026/11/21 11:33:41.970302`:
+/// a row of the tree has its time, and little room.
+fn without_stamp(line: &str) -> &str {
+    let stamped = line.strip_prefix("[Container] ");
+    let message = stamped.and_then(|line| line.splitn(3, ' ').nth(2));
+    message.unwrap_or(line)
 }
 
 impl ActionRow {

@@ -152,8 +152,12 @@ impl Play {
 
     /// The tree with a margin, which keeps its indentation in the snapshots.
     fn tree(&self, at: i64, height: usize) -> String {
+        self.tree_on(90, at, height)
+    }
+
+    fn tree_on(&self, width: usize, at: i64, height: usize) -> String {
         let canvas = Canvas {
-            width: 90,
+            width,
             height,
             colour: false,
             now: Timestamp(BEGIN + at),
@@ -218,6 +222,22 @@ fn a_tree_shows_what_is_done_what_runs_and_what_is_to_come() {
         |          unit      ·
         | Deploy   approve   ·"#]]
     .assert_eq(&play.tree(12_345, 24));
+}
+
+#[test]
+fn a_narrow_screen_still_tells_the_execution() {
+    let mut play = building();
+    let stream = id("compile").to_string();
+    let line = "[Container] 2026/11/21 11:33:41.970302 Running command make";
+    play.progress.log(&stream, line);
+    expect![[r#"
+        |  Pipeline  web-shop v7 · execution 5f1c9e7a
+        | Source   checkout  ✔ 0.4s     3be91ac0 Fix roundin
+        |  Build ┬ compile   ▶ 11.9s    Running command make
+        |        └ lint      ▶ 11.9s
+        |          unit      ·
+        | Deploy   approve   ·"#]]
+    .assert_eq(&play.tree_on(52, 12_345, 24));
 }
 
 #[test]

@@ -32,7 +32,7 @@ type Row = Vec<(String, Style)>;
 /// The lines of the tree; none is wider than the canvas, and they fit into its height.
 pub fn render(progress: &Progress, canvas: Canvas) -> Vec<String> {
     let names = Names::of(progress);
-    let mut groups: Vec<Vec<Row>> = vec![vec![header(progress)]];
+    let mut groups: Vec<Vec<Row>> = vec![vec![header(progress, canvas.width)]];
     groups.extend(
         progress
             .stages
@@ -68,11 +68,18 @@ pub fn headline(progress: &Progress) -> String {
     )
 }
 
-fn header(progress: &Progress) -> Row {
-    vec![
-        ("  Pipeline  ".to_owned(), Style::Bold),
-        (headline(progress), Style::Plain),
-    ]
+/// On a narrow screen only what names the execution: its id is what everything else is asked by.
+fn header(progress: &Progress, width: usize) -> Row {
+    const TITLE: &str = "  Pipeline  ";
+    let mut line = headline(progress);
+    if TITLE.width() + line.width() >= width {
+        let id = &progress.execution.to_string()[..8];
+        line = format!(
+            "{} v{} · execution {id}",
+            progress.pipeline, progress.version
+        );
+    }
+    vec![(TITLE.to_owned(), Style::Bold), (line, Style::Plain)]
 }
 
 fn limit(canvas: Canvas) -> usize {

@@ -92,7 +92,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether the bearer of the key holds the attempt that is in progress now.
+    /// Whether the bearer of the key holds the attempt that is in progress now, and is to do it: an
+    /// approval is ended by a person alone, with [`Turn::decide_approval`].
     fn is_open(&self, key: &AttemptKey) -> bool {
         let Some(execution) = self.state.executions.get(&key.execution) else {
             return false;
@@ -101,6 +102,12 @@ impl Turn<'_> {
         let Some(state) = stage.and_then(|stage| stage.actions.get(&key.action)) else {
             return false;
         };
+        let definition = self.definition_of(key.execution);
+        let declared = definition.stage(&key.stage);
+        let declared = declared.and_then(|(_, stage)| stage.action(&key.action));
+        if declared.is_some_and(is_approval) {
+            return false;
+        }
         let token = derive::attempt_token(execution.secret, &key.stage, &key.action, key.attempt);
         let is_its_own = state.attempt == key.attempt && token == key.token;
         state.status == ActionStatus::InProgress && (is_its_own || planted(Bug::AttemptNotChecked))

@@ -79,13 +79,16 @@ pub fn step(
     Ok(turn.end())
 }
 
+/// A deadline that has come whatever a clock says, one that was set back too.
+const AT_ONCE: Timestamp = Timestamp(0);
+
 /// When [`Input::Tick`] is next worth sending, if no other input comes before.
 pub fn deadline(state: &PipelineState) -> Option<Timestamp> {
     if planted(Bug::NoDeadline) {
         return None;
     }
     if state.head.unsettled {
-        return Some(state.head.clock);
+        return Some(AT_ONCE);
     }
     state
         .executions

@@ -51,6 +51,36 @@ fn a_rejection_fails_the_stage() {
     );
 }
 
+/// A worker that shows the very token of the attempt is no person.
+#[test]
+fn the_result_of_a_worker_ends_no_approval() {
+    check(
+        r#"
+            pipeline: Source > Approve? > Deploy
+            start e1
+            finish e1 Source
+            finish e1 Approve
+            fail e1 Approve
+            approve e1 Approve
+        "#,
+        expect![[r#"
+            0:00  start e1
+                e1: STARTED, Source STARTED, Source/Source STARTED
+                = e1 in Source (Source …)
+            0:00  finish e1 Source
+                e1: Source/Source SUCCEEDED, Source SUCCEEDED, Approve STARTED, Approve/Approve STARTED (asks)
+                = e1 in Approve (Approve …)
+            0:00  finish e1 Approve
+                = e1 in Approve (Approve …)
+            0:00  fail e1 Approve
+                = e1 in Approve (Approve …)
+            0:00  approve e1 Approve
+                e1: Approve/Approve SUCCEEDED, Approve SUCCEEDED, Deploy STARTED, Deploy/Deploy STARTED
+                = e1 in Deploy (Deploy …)
+        "#]],
+    );
+}
+
 /// `ApprovalAlreadyCompletedException`, also after the end.
 #[test]
 fn a_second_answer_comes_too_late() {
