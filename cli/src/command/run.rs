@@ -31,9 +31,6 @@ use approvals::Policy;
 use follow::Ending;
 use sources::Sources;
 
-/// Threads that run the handlers; builds are processes of their own.
-const WORKERS: usize = 2;
-
 /// A run before anything is done: what, from where, and where its state is.
 struct Order {
     file: PipelineFile,
@@ -131,9 +128,10 @@ fn order(args: &RunArgs, terminal: Terminal) -> Result<Order, Failure> {
     })
 }
 
+/// One thread runs the loops: handing a step from one to another takes longer than most steps.
+/// Whatever blocks has threads of its own, and builds are processes.
 fn within_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::system("start the threads", &error))?;

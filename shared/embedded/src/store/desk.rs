@@ -1,20 +1,26 @@
 //! The desk: where work is handed in, and where the database is read.
 //!
 //! A database in a file has a thread that writes what has gathered, and a connection beside it for
-//! reading. In memory the caller writes, so that the same calls give the same results.
+//! reading. Whoever finds nobody else there writes without it: to be handed from thread to thread
+//! and back would take as long as the sync. In memory the caller always writes, so that the same
+//! calls give the same results.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
 };
 
 use ports::StoreError;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
 
 use super::{
     database::{self, OpenError, unavailable},
@@ -48,10 +54,15 @@ pub(super) struct Thread {
     letters: Mutex<Option<mpsc::Sender<Letter>>>,
     handle: Mutex<Option<JoinHandle<()>>>,
     state: Arc<ThreadState>,
+    /// How many works were handed in and have no outcome yet.
+    at_work: AtomicUsize,
 }
 
-#[derive(Default)]
 struct ThreadState {
+    /// None once the store is closed. Poisoned when writing panicked: then nobody writes any more.
+    writer: Mutex<Option<Box<Writer>>>,
+    /// The thread's last transaction was of many works: more may come while it writes one.
+    gathers: AtomicBool,
     is_broken: AtomicBool,
     /// End as a crash would.
     is_crash: AtomicBool,
@@ -62,11 +73,16 @@ impl Desk {
     pub(super) fn start(path: &Path, writer: Writer) -> Result<Self, OpenError> {
         let reader = Mutex::new(database::open_reader(path)?);
         let (letters, received) = mpsc::channel(QUEUE_MAX);
-        let state = Arc::new(ThreadState::default());
+        let state = Arc::new(ThreadState {
+            writer: Mutex::new(Some(Box::new(writer))),
+            gathers: AtomicBool::default(),
+            is_broken: AtomicBool::default(),
+            is_crash: AtomicBool::default(),
+        });
         let of_thread = Arc::clone(&state);
         let handle = std::thread::Builder::new()
             .name("pipewright-store".to_owned())
-            .spawn(move || serve(writer, received, &of_thread))
+            .spawn(move || serve(received, &of_thread))
             .map_err(|source| OpenError::Unavailable {
                 path: path.display().to_string(),
                 source: source.into(),
@@ -76,6 +92,7 @@ impl Desk {
             letters: Mutex::new(Some(letters)),
             handle: Mutex::new(Some(handle)),
             state,
+            at_work: AtomicUsize::default(),
         }))
     }
 
@@ -89,6 +106,14 @@ impl Desk {
             }
             Self::Thread(thread) => thread,
         };
+        let _present = Present::at(&thread.at_work);
+        if !thread.state.gathers.load(Ordering::Relaxed) {
+            // Whoever is ready to hand something in does so now, and then it is written together.
+            yield_now().await;
+            if thread.at_work.load(Ordering::Relaxed) == 1 {
+                return thread.state.write_alone(work);
+            }
+        }
         let (reply, outcome) = oneshot::channel();
         let letters = lock(&thread.letters).clone().ok_or_else(gone)?;
         let sent = letters.send(Letter::Work(work, reply)).await;
@@ -154,7 +179,43 @@ impl Drop for Thread {
     }
 }
 
-fn serve(mut writer: Writer, mut letters: mpsc::Receiver<Letter>, state: &ThreadState) {
+/// Somebody who handed work in and waits, until dropped.
+struct Present<'a>(&'a AtomicUsize);
+
+impl<'a> Present<'a> {
+    fn at(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ThreadState {
+    /// Lets `write` use the writer, unless the store was closed or a writer panicked.
+    fn with_writer<T>(&self, write: impl FnOnce(&mut Writer) -> T) -> Result<T, StoreError> {
+        let mut writer = self.writer.lock().map_err(|_| gone())?;
+        let writer = writer.as_mut().ok_or_else(gone)?;
+        let written = write(writer);
+        self.is_broken.store(writer.is_broken(), Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn write_alone(&self, work: Work) -> Outcome {
+        let write = || self.with_writer(|writer| writer.write(&[work]).pop());
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(written) => written?.unwrap_or(Err(StoreError::Ambiguous)),
+            // A writer that panicked may have committed before.
+            Err(_) => Err(StoreError::Ambiguous),
+        }
+    }
+}
+
+fn serve(mut letters: mpsc::Receiver<Letter>, state: &ThreadState) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let (mut works, mut replies) = (Vec::new(), Vec::new());
     while letters.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
@@ -169,20 +230,29 @@ fn serve(mut writer: Writer, mut letters: mpsc::Receiver<Letter>, state: &Thread
             }
         }
         if !works.is_empty() {
-            let outcomes = writer.write(&works);
-            state.is_broken.store(writer.is_broken(), Ordering::Relaxed);
+            state.gathers.store(works.len() > 1, Ordering::Relaxed);
+            let Ok(outcomes) = state.with_writer(|writer| writer.write(&works)) else {
+                return;
+            };
             for (outcome, reply) in outcomes.into_iter().zip(replies.drain(..)) {
                 // Whoever handed it in may have gone; what is written stays.
                 let _ = reply.send(outcome);
             }
             works.clear();
         }
-        if is_marked {
-            writer.save_mark();
-            state.is_broken.store(writer.is_broken(), Ordering::Relaxed);
+        if is_marked && state.with_writer(Writer::save_mark).is_err() {
+            return;
         }
     }
-    if !state.is_crash.load(Ordering::Relaxed) {
+    // Nobody comes any more: the writer goes, and the database is closed with it.
+    let writer = state
+        .writer
+        .lock()
+        .ok()
+        .and_then(|mut writer| writer.take());
+    if let Some(mut writer) = writer
+        && !state.is_crash.load(Ordering::Relaxed)
+    {
         writer.save_mark();
     }
 }
