@@ -27,9 +27,7 @@ mod upload;
 mod user;
 
 pub use log::{LINE_MAX_BYTES, OWN_LINES_MAX_BYTES, Sink};
-pub use order::{
-    Commands, Input, LOG_MAX_BYTES, Order, Output, Repository, Variable, VariableType, Webhook,
-};
+pub use order::{Commands, Input, LOG_MAX_BYTES, Order, Output, Variable, VariableType, Webhook};
 pub use report::{
     Artifact, Context, ExportedVariable, LogSummary, PhaseReport, PhaseType, Report, RetryWanted,
     Status, TestFailure, TestReport, TestReportStatus,

@@ -15,7 +15,7 @@
 //!
 //! What is absent: batch builds and Windows shells are refused by name; runtime versions are
 //! warned about, because whoever provides the machine provides its tools; nothing here speaks to
-//! a network, except `git` for a source that is to be cloned.
+//! a network.
 
 pub mod archive;
 pub mod build;

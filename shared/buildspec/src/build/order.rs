@@ -52,12 +52,12 @@ pub struct Order {
     pub auto_retry_number: u32,
 }
 
-/// An artifact or a repository that the build reads.
+/// An artifact that the build reads; a clone, too, comes as the directory that somebody made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Input {
     pub name: String,
-    /// A ZIP, a directory or any other file; unused for a clone.
+    /// A ZIP, a directory or any other file.
     pub location: PathBuf,
     /// The name that a file which is no ZIP gets in the source tree; absent means its own.
     pub file_name: Option<String>,
@@ -66,17 +66,6 @@ pub struct Input {
     pub repo_url: Option<String>,
     pub source_version: Option<String>,
     pub resolved_source_version: Option<String>,
-    /// A `CODEBUILD_CLONE_REF` input: the source is a clone with its `.git`.
-    pub clone: Option<Repository>,
-}
-
-/// A repository at a commit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Repository {
-    pub url: String,
-    /// The whole id of the commit, in hexadecimal digits.
-    pub commit: String,
 }
 
 /// An artifact that the build writes.

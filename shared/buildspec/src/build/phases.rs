@@ -85,10 +85,7 @@ impl From<SourceError> for Outcome {
             }
             SourceError::BadName(_)
             | SourceError::DuplicateName(_)
-            | SourceError::BadCommit(_)
-            | SourceError::BadUrl(_)
-            | SourceError::Refused { .. }
-            | SourceError::CloneFailed { .. } => Self::client_error(chain(&error)),
+            | SourceError::Refused { .. } => Self::client_error(chain(&error)),
             SourceError::Io { .. } => Self::Fault(chain(&error)),
         }
     }
@@ -169,9 +166,7 @@ impl<'b> Build<'b> {
     fn try_download(&mut self, log: &mut Log) -> Result<(), Outcome> {
         let tree = source::plan(self.order)?;
         log.say(&format!("CODEBUILD_SRC_DIR={}", tree.primary.display()));
-        let mut hidden = source::passwords(self.order);
-        log.set_mask(Mask::of(hidden.iter().map(String::as_str)));
-        source::fetch(self.order, &tree, self.watch, log)?;
+        source::fetch(self.order, &tree, self.watch)?;
         let plan = plan::of(self.order, &tree.primary).map_err(|message| Outcome::Failed {
             code: "YAML_FILE_ERROR",
             message,
@@ -189,8 +184,7 @@ impl<'b> Build<'b> {
                 self.secrets,
             )
             .map_err(|Unresolved(message)| Outcome::client_error(message))?;
-        hidden.extend(environment.secrets.iter().cloned());
-        log.set_mask(Mask::of(hidden.iter().map(String::as_str)));
+        log.set_mask(Mask::of(environment.secrets.iter().map(String::as_str)));
         for warning in &environment.warnings {
             log.say(&format!("Warning: {warning}"));
         }

@@ -173,24 +173,6 @@ pub(super) enum Ending {
     Interrupted(Interruption),
 }
 
-/// Runs a program to its end, its output in the log.
-pub(super) fn run(command: &mut Command, watch: &Watch, log: &mut Log) -> io::Result<Ending> {
-    let (mut child, mut output) = Output::spawn(command.stdin(Stdio::null()))?;
-    let group = group_of(&child);
-    loop {
-        output.wait(None::<&PipeReader>, log)?;
-        if let Some(status) = child.try_wait()? {
-            output.drain(log)?;
-            log.flush();
-            return Ok(Ending::Exited(exit_code(status)));
-        }
-        if let Some(interruption) = watch.interruption() {
-            end_groups(&mut child, &mut output, group.as_slice(), log)?;
-            return Ok(Ending::Interrupted(interruption));
-        }
-    }
-}
-
 /// Asks process groups to end, gives them [`GRACE`], and ends them.
 pub(super) fn end_groups(
     child: &mut Child,

@@ -3,15 +3,13 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use thiserror::Error;
 
 use super::{
-    log::Log,
-    order::{Input, Order, Repository},
-    process::{self, Ending, Interruption, Watch},
+    order::{Input, Order},
+    process::{Interruption, Watch},
 };
 use crate::archive::{self, ArchiveError, Limits};
 
@@ -38,18 +36,12 @@ pub(super) enum SourceError {
     BadName(String),
     #[error("two inputs have the name {0}")]
     DuplicateName(String),
-    #[error("the commit {0:?} of a clone is no commit id")]
-    BadCommit(String),
-    #[error("the address {0:?} of a clone cannot be used")]
-    BadUrl(String),
     #[error("the input {name} is refused")]
     Refused {
         name: String,
         #[source]
         source: ArchiveError,
     },
-    #[error("the input {name} cannot be cloned: git ended with status {status}")]
-    CloneFailed { name: String, status: i32 },
     #[error("failed to {doing} {path}")]
     Io {
         doing: &'static str,
@@ -92,20 +84,13 @@ pub(super) fn plan(order: &Order) -> Result<Tree, SourceError> {
         } else {
             order.work.join("inputs").join(&input.name)
         };
-        let cloned = input.clone.as_ref();
         sources.push(Source {
             name: input.name.clone(),
             directory,
             is_primary,
-            repo_url: input
-                .repo_url
-                .clone()
-                .or_else(|| cloned.map(|c| c.url.clone())),
+            repo_url: input.repo_url.clone(),
             version: input.source_version.clone(),
-            resolved_version: input
-                .resolved_source_version
-                .clone()
-                .or_else(|| cloned.map(|c| c.commit.clone())),
+            resolved_version: input.resolved_source_version.clone(),
         });
     }
     Ok(Tree {
@@ -115,26 +100,8 @@ pub(super) fn plan(order: &Order) -> Result<Tree, SourceError> {
     })
 }
 
-/// The passwords in the addresses of repositories; git may print them.
-pub(super) fn passwords(order: &Order) -> Vec<String> {
-    let repositories = order.inputs.iter().filter_map(|input| input.clone.as_ref());
-    repositories
-        .filter_map(|repository| {
-            let (_, rest) = repository.url.split_once("://")?;
-            let (login, _) = rest.split('/').next()?.rsplit_once('@')?;
-            let (_, password) = login.split_once(':').unwrap_or(("", login));
-            Some(password.to_owned())
-        })
-        .collect()
-}
-
 /// Puts all inputs in place.
-pub(super) fn fetch(
-    order: &Order,
-    tree: &Tree,
-    watch: &Watch,
-    log: &mut Log,
-) -> Result<(), SourceError> {
+pub(super) fn fetch(order: &Order, tree: &Tree, watch: &Watch) -> Result<(), SourceError> {
     for directory in [&tree.home, &tree.primary] {
         fs::create_dir_all(directory).map_err(failed("make the directory", directory))?;
     }
@@ -144,10 +111,7 @@ pub(super) fn fetch(
         }
         let into = &source.directory;
         fs::create_dir_all(into).map_err(failed("make the directory", into))?;
-        match &input.clone {
-            Some(repository) => clone(repository, input, into, order, watch, log)?,
-            None => place(input, into)?,
-        }
+        place(input, into)?;
     }
     Ok(())
 }
@@ -200,75 +164,4 @@ fn copy_directory(from: &Path, into: &Path) -> Result<(), SourceError> {
         }
     }
     Ok(())
-}
-
-/// Clones with the whole history, as `CODEBUILD_CLONE_REF` promises (spec 60 §2.1).
-fn clone(
-    repository: &Repository,
-    input: &Input,
-    into: &Path,
-    order: &Order,
-    watch: &Watch,
-    log: &mut Log,
-) -> Result<(), SourceError> {
-    let Repository { url, commit } = repository;
-    let is_commit = commit.len() >= 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
-    if !is_commit {
-        return Err(SourceError::BadCommit(commit.clone()));
-    }
-    // `ext::` runs a program, and what begins with a hyphen is an option.
-    if url.is_empty() || url.starts_with('-') || url.starts_with("ext::") {
-        return Err(SourceError::BadUrl(url.clone()));
-    }
-    let config = git_config(order);
-    fs::write(&config, GIT_CONFIG).map_err(failed("write", &config))?;
-    let mut fetching = git(order, into);
-    // Without copies of its own, a build could change the repository that it was cloned from.
-    fetching.args([
-        "clone",
-        "--quiet",
-        "--no-checkout",
-        "--no-hardlinks",
-        "--",
-        url,
-        ".",
-    ]);
-    let mut checking_out = git(order, into);
-    checking_out.args(["checkout", "--quiet", "--detach", commit]);
-    for command in [&mut fetching, &mut checking_out] {
-        match process::run(command, watch, log).map_err(failed("run git in", into))? {
-            Ending::Exited(0) => {}
-            Ending::Exited(status) => {
-                return Err(SourceError::CloneFailed {
-                    name: input.name.clone(),
-                    status,
-                });
-            }
-            Ending::Interrupted(interruption) => {
-                return Err(SourceError::Interrupted(interruption));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What git is told for this clone alone: the repository may belong to somebody else, since
-/// whoever ordered the build chose it.
-const GIT_CONFIG: &str = "[safe]\n\tdirectory = *\n";
-
-/// Git with nothing of this machine's configuration and nobody to ask.
-fn git(order: &Order, directory: &Path) -> Command {
-    let mut git = Command::new("git");
-    git.env_clear()
-        .env("PATH", &order.path)
-        .env("HOME", order.work.join("home"))
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", git_config(order))
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .current_dir(directory);
-    git
-}
-
-fn git_config(order: &Order) -> PathBuf {
-    order.work.join("gitconfig")
 }

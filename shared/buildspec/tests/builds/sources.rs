@@ -1,14 +1,10 @@
 //! What a build is made from.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::PathBuf};
 
 use pipewright_buildspec::{
     archive,
-    build::{Input, Repository, Status},
+    build::{Input, Status},
 };
 
 use crate::support::Bench;
@@ -91,75 +87,6 @@ fn a_hostile_or_missing_input_fails_the_download() {
             .build()
             .transcript()
             .contains("two inputs have the name A")
-    );
-}
-
-fn git(directory: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=ann", "-c", "user.email=ann@example.com"])
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .expect("git");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-#[test]
-fn a_clone_has_its_history_and_stands_at_its_commit() {
-    let mut bench = Bench::new(
-        "version: 0.2\nphases: {build: {commands: ['cat f; git log --format=%s; git rev-parse HEAD; echo $CODEBUILD_RESOLVED_SOURCE_VERSION']}}\n",
-    );
-    let repository = bench.path("source");
-    git(&repository, &["init", "--quiet", "--initial-branch=main"]);
-    let mut commits = Vec::new();
-    for content in ["one", "two", "three"] {
-        bench.source("f", &format!("{content}\n"));
-        git(&repository, &["add", "f"]);
-        git(&repository, &["commit", "--quiet", "-m", content]);
-        commits.push(git(&repository, &["rev-parse", "HEAD"]));
-    }
-    let url = repository.display().to_string();
-    let clone = |commit: &str| {
-        Some(Repository {
-            url: url.clone(),
-            commit: commit.to_owned(),
-        })
-    };
-    bench.order.inputs[0].clone = clone(&commits[1]);
-    let built = bench.build();
-    let commit = commits[1].as_str();
-    assert_eq!(
-        built.printed(),
-        ["two", "two", "one", commit, commit],
-        "{:#?}",
-        built.lines
-    );
-    bench.order.inputs[0].clone = clone(&"0".repeat(40));
-    let text = bench.build().transcript();
-    assert!(
-        text.contains("CLIENT_ERROR: the input Source cannot be cloned: git ended with status")
-    );
-    bench.order.inputs[0].clone = clone("main");
-    assert!(
-        bench
-            .build()
-            .transcript()
-            .contains("the commit \"main\" of a clone is no commit id")
-    );
-    bench.order.inputs[0].clone = Some(Repository {
-        url: "--upload-pack=touch x".to_owned(),
-        commit: commits[0].clone(),
-    });
-    assert!(
-        bench
-            .build()
-            .transcript()
-            .contains("of a clone cannot be used")
     );
 }
 
