@@ -2,6 +2,8 @@
 
 use std::{env, fs, io::Write as _, process::Command};
 
+use serde_json::json;
+
 use crate::{
     crash::workshop::{Workshop, stage},
     program::run,
@@ -106,4 +108,36 @@ fn a_database_that_is_damaged_inside_is_refused_and_not_believed() {
     fs::write(&database, &bytes).expect("a file");
     let ended = run(workshop.arguments(&[])).expect(70);
     assert!(ended.stderr.contains("pipewright.db"), "{}", ended.stderr);
+}
+
+/// A run without `--keep` has its deployments in the folder of the results and nowhere else.
+#[test]
+fn a_deployment_that_does_not_fit_beside_the_file_is_no_success() {
+    if !can_mount() {
+        return;
+    }
+    let deploy = json!({"name": "Deploy", "actions": [{
+        "name": "upload",
+        "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "S3", "version": "1"},
+        "configuration": {"BucketName": "site", "Extract": "true"},
+        "inputArtifacts": [{"name": "Source"}],
+    }]});
+    let workshop = Workshop::new(&[deploy]);
+    let noise: Vec<u8> = (0..8_000_000_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
+    fs::write(workshop.path("source/big"), noise).expect("a file");
+    let results = workshop.path(".pipewright");
+    fs::create_dir(&results).expect("a folder");
+    let script = format!("{MOUNT}; shift; cd \"$1\"; shift; exec \"$@\"");
+    let output = within(&["sh", "-c", &script, "sh"])
+        .arg(&results)
+        .arg(workshop.path(""))
+        .args([env!("CARGO_BIN_EXE_pipewright"), "run", "pipeline.json"])
+        .args(["--runner", "process"])
+        .output()
+        .expect("unshare is there");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(70), "{stderr}");
+    assert!(stderr.contains("No space left on device"), "{stderr}");
 }
