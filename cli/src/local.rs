@@ -116,15 +116,16 @@ impl Local {
     }
 
     /// Starts the loops; whatever an earlier process left behind goes on.
-    pub fn start(self) -> Running {
-        let machine = Machine::start(self.world.clone(), self.wiring, Catalogue::standard());
-        Running {
+    pub fn start(self) -> Result<Running, Failure> {
+        let machine = Machine::start(self.world.clone(), self.wiring, Catalogue::standard())
+            .map_err(|error| Failure::system("start the loops", &error))?;
+        Ok(Running {
             world: self.world,
             objects: self.objects,
             logs: self.logs,
             machine,
             _directory: self.directory,
-        }
+        })
     }
 }
 

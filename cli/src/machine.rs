@@ -2,12 +2,22 @@
 //!
 //! Three loops: one gives inputs to the engine, one gives jobs to the worker, and the sweep finds
 //! each second what they missed. They share the queues and nothing else; the truth is in the store.
+//!
+//! One thread has them all, and nothing but them: handing a step from one thread to another takes
+//! longer than most steps, and a terminal that stands still must not hold up a pipeline. Whatever
+//! blocks in a step has threads of its own, and builds are processes.
 
 mod engine_loop;
 mod queues;
 mod worker_loop;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    io,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use action_worker::Worker;
 use embedded::{builds::OnEnd, logs::OnLine};
@@ -16,7 +26,8 @@ use ports::World;
 use providers::Catalogue;
 use stage_transition::Event;
 use tokio::{
-    sync::broadcast,
+    runtime,
+    sync::{broadcast, oneshot},
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
@@ -76,27 +87,44 @@ impl Wiring {
 pub struct Machine {
     pub world: World,
     queues: LocalQueues,
-    loops: JoinSet<()>,
+    /// The loops end when this is dropped.
+    go_on: oneshot::Sender<()>,
+    loops: JoinHandle<()>,
 }
 
 impl Machine {
     /// Starts the loops, first with whatever an earlier process left behind.
-    pub fn start(world: World, wiring: Wiring, catalogue: Catalogue) -> Self {
+    pub fn start(world: World, wiring: Wiring, catalogue: Catalogue) -> io::Result<Self> {
         let Wiring { queues, receivers } = wiring;
         let worker = Arc::new(Worker::new(world.clone(), catalogue));
-        let mut loops = JoinSet::new();
-        loops.spawn(engine_loop::run(
-            world.clone(),
-            queues.clone(),
-            receivers.inputs,
-        ));
-        loops.spawn(worker_loop::run(worker, receivers.jobs));
-        loops.spawn(sweep(world.clone(), queues.clone()));
-        Self {
+        let engine = engine_loop::run(world.clone(), queues.clone(), receivers.inputs);
+        let work = worker_loop::run(worker, receivers.jobs);
+        let sweep = sweep(world.clone(), queues.clone());
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (go_on, end) = oneshot::channel::<()>();
+        let loops = thread::Builder::new()
+            .name("pipewright-loops".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let mut loops = JoinSet::new();
+                    loops.spawn(engine);
+                    loops.spawn(work);
+                    loops.spawn(sweep);
+                    // Nothing is ever sent: it ends when the sender is dropped.
+                    let _ = end.await;
+                    loops.shutdown().await;
+                });
+                // What blocks may take longer than anybody wants to wait for.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
             world,
             queues,
+            go_on,
             loops,
-        }
+        })
     }
 
     /// Everything that happens from now on.
@@ -104,9 +132,11 @@ impl Machine {
         self.queues.subscribe()
     }
 
-    /// Ends the loops.
-    pub async fn stop(mut self) {
-        self.loops.shutdown().await;
+    /// Ends the loops, and waits until they have ended.
+    pub fn stop(self) {
+        drop(self.go_on);
+        // A loop that panicked has ended as well.
+        let _ = self.loops.join();
     }
 }
 

@@ -128,8 +128,6 @@ fn order(args: &RunArgs, terminal: Terminal) -> Result<Order, Failure> {
     })
 }
 
-/// One thread runs the loops: handing a step from one to another takes longer than most steps.
-/// Whatever blocks has threads of its own, and builds are processes.
 fn within_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -227,7 +225,7 @@ async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
         prepare::start(&local, &order).await?
     };
     results::prepare(&order.results_folder())?;
-    let running = local.start();
+    let running = local.start()?;
     let mut follower = follow::Follower::new(&order, &running, &started, terminal);
     // The sources of an execution that goes on were taken when it began.
     if order.args.resume.is_none() {
@@ -236,7 +234,7 @@ async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     follower.say(&isolation);
     let ending = follower.follow().await?;
     let exit = finish::finish(&order, &running, follower, &ending, terminal).await?;
-    running.machine.stop().await;
+    running.machine.stop();
     if let (Ending::Waits, true) = (&ending, order.data.is_kept()) {
         return Ok(Exit::WaitingForApproval);
     }

@@ -166,7 +166,7 @@ pub(crate) fn outputs(
         .get(stage)
         .and_then(|stage| stage.actions.get(&action.name));
     let attempt = state.map_or(1, |state| state.attempt);
-    let bucket = bucket(definition, action);
+    let bucket = bucket(definition);
     let place = |output: &OutputArtifact| JobArtifact {
         name: output.name.clone(),
         bucket: bucket.clone(),
@@ -184,15 +184,11 @@ pub(crate) fn outputs(
     action.output_artifacts.iter().map(place).collect()
 }
 
-/// The artifact store of the producer's Region, or the only one.
-fn bucket(definition: &PipelineDeclaration, action: &ActionDeclaration) -> String {
-    let stores = definition.artifact_stores.as_ref();
-    let of_region = action
-        .region
-        .as_ref()
-        .and_then(|region| stores?.get(region));
-    let store = definition.artifact_store.as_ref().or(of_region);
-    let store = store.or_else(|| stores?.values().next());
+/// The artifact store: there is one, because actions in several Regions are refused.
+fn bucket(definition: &PipelineDeclaration) -> String {
+    let by_region = definition.artifact_stores.as_ref();
+    let store = definition.artifact_store.as_ref();
+    let store = store.or_else(|| by_region?.values().next());
     store
         .map(|store| store.location.clone())
         .unwrap_or_default()

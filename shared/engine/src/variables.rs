@@ -130,6 +130,13 @@ impl Values<'_> {
                 });
                 resolved.push_str(&command[done..reference.range.start]);
                 match quote_at(&command[..reference.range.start]) {
+                    Quote::Unclear => {
+                        return Err(ErrorDetails::configuration(format!(
+                            "`commands` has `{}` in single quotes within backquotes, where no \
+                             value can be put; write $(…) instead of the backquotes",
+                            &command[reference.range.clone()]
+                        )));
+                    }
                     // In single quotes nothing expands: leave them for the length of the value.
                     Quote::Single => {
                         resolved.push_str("'\"${");
@@ -220,26 +227,91 @@ enum Quote {
     None,
     Single,
     Double,
+    /// In single quotes within backquotes, whose own quoting differs from shell to shell.
+    Unclear,
 }
 
-/// Which quotes of the shell are open after this much of a command.
+/// What is open at some place of a command, each within the one before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Single,
+    Double,
+    /// `$(`, or a parenthesis within it.
+    Substitution,
+    Backquotes,
+}
+
+/// Which quotes of the shell are open after this much of a command. A substitution, too, begins
+/// anew inside of quotes: in `"$(echo '` the single quotes count.
 fn quote_at(before: &str) -> Quote {
-    let (mut quote, mut escaped) = (Quote::None, false);
+    let mut open: Vec<Open> = Vec::new();
+    let (mut escaped, mut last) = (false, 0);
     for byte in before.bytes() {
-        quote = match (quote, byte) {
-            _ if escaped => {
-                escaped = false;
-                quote
+        let inner = open.last().copied();
+        if escaped {
+            escaped = false;
+        } else if inner == Some(Open::Single) {
+            if byte == b'\'' {
+                open.pop();
             }
-            (Quote::None | Quote::Double, b'\\') => {
-                escaped = true;
-                quote
+        } else {
+            match (inner, byte) {
+                (_, b'\\') => escaped = true,
+                (Some(Open::Double), b'"')
+                | (Some(Open::Substitution), b')')
+                | (Some(Open::Backquotes), b'`') => drop(open.pop()),
+                (_, b'"') => open.push(Open::Double),
+                (_, b'(') if last == b'$' => open.push(Open::Substitution),
+                (Some(Open::Substitution), b'(') => open.push(Open::Substitution),
+                (_, b'`') => open.push(Open::Backquotes),
+                (None | Some(Open::Substitution | Open::Backquotes), b'\'') => {
+                    open.push(Open::Single);
+                }
+                _ => {}
             }
-            (Quote::None, b'\'') => Quote::Single,
-            (Quote::None, b'"') => Quote::Double,
-            (Quote::Single, b'\'') | (Quote::Double, b'"') => Quote::None,
-            (same, _) => same,
-        };
+        }
+        last = byte;
     }
-    quote
+    match open.last() {
+        Some(Open::Single) if open.contains(&Open::Backquotes) => Quote::Unclear,
+        Some(Open::Single) => Quote::Single,
+        Some(Open::Double) => Quote::Double,
+        Some(Open::Substitution | Open::Backquotes) | None => Quote::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shells_quotes_are_known_at_every_place() {
+        for (before, quote) in [
+            ("echo ", "none"),
+            ("echo '", "single"),
+            ("echo 'a' ", "none"),
+            ("echo \\'", "none"),
+            ("echo \"it's ", "double"),
+            ("echo \"a\\\" ", "double"),
+            ("echo '\\' ", "none"),
+            ("X=\"$(echo '", "single"),
+            ("X=\"$(echo 'a') ", "double"),
+            ("X=\"$(echo \"", "double"),
+            ("X=\"$(echo \"a\" ", "none"),
+            ("X=$((1 + (2)) '", "single"),
+            ("X=$(a (b) '", "single"),
+            ("X=`echo ", "none"),
+            ("X=`echo '", "unclear"),
+            ("X=\"`echo a` ", "double"),
+            ("(cd a && echo '", "single"),
+        ] {
+            let found = match quote_at(before) {
+                Quote::None => "none",
+                Quote::Single => "single",
+                Quote::Double => "double",
+                Quote::Unclear => "unclear",
+            };
+            assert_eq!(found, quote, "{before}");
+        }
+    }
 }

@@ -151,6 +151,7 @@ fn accept(
 ) -> Result<Arc<PipelineDeclaration>, OperationError> {
     let context = Context {
         region: &world.account.region,
+        stored,
         ..Context::default()
     };
     let mut problems = validate(declaration, &context);

@@ -77,9 +77,19 @@ async fn plan(
     let inputs = inputs(job, settings.optional("PrimarySource"))?;
     let variables = variables(settings.optional("EnvironmentVariables"))?;
     let project = project(world, name).await?;
-    let buildspec_override = match settings.optional("BuildspecOverride") {
-        Some(place) if place.starts_with("arn:") => Some(stored_buildspec(world, place).await?),
-        given => given.map(str::to_owned),
+    // One that lies in a bucket is fetched here and overrides the project's own.
+    let buildspec_override = match (
+        settings.optional("BuildspecOverride"),
+        project.source.buildspec.as_deref(),
+    ) {
+        (Some(arn), _) if arn.starts_with("arn:") => {
+            Some(stored_buildspec(world, "BuildspecOverride", arn).await?)
+        }
+        (Some(given), _) => Some(given.to_owned()),
+        (None, Some(arn)) if arn.starts_with("arn:") => {
+            Some(stored_buildspec(world, "source.buildspec", arn).await?)
+        }
+        (None, _) => None,
     };
     Ok(Plan {
         timeout_minutes: project.timeout_in_minutes,
@@ -164,17 +174,21 @@ fn variables(json: Option<&str>) -> Result<Vec<BuildVariable>, ErrorDetails> {
 }
 
 /// The buildspec that lies in a bucket, as if it had been written inline.
-async fn stored_buildspec(world: &World, arn: &str) -> Result<String, ErrorDetails> {
+async fn stored_buildspec(
+    world: &World,
+    named_by: &str,
+    arn: &str,
+) -> Result<String, ErrorDetails> {
     let refuse = |why: &str| {
         Err(ErrorDetails::configuration(format!(
-            "`BuildspecOverride` names `{arn}`, {why}"
+            "`{named_by}` names `{arn}`, {why}"
         )))
     };
     let place = arn.strip_prefix(BUCKET_ARN);
     let Some((bucket, key)) = place.and_then(|place| place.split_once('/')) else {
         return refuse("which is not the ARN of an object in a bucket");
     };
-    let not_read = |error| failure::of_input("BuildspecOverride", &error);
+    let not_read = |error| failure::of_input(named_by, &error);
     let info = world
         .objects
         .head(bucket, key, None)

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -21,6 +21,13 @@ pub(crate) const ENTRIES_MAX: usize = 100_000;
 
 /// How many bytes all files together may have.
 pub(crate) const BYTES_MAX: u64 = 7 * 1024 * 1024 * 1024;
+
+/// How many times its own size an archive may unpack to, past the bytes that are free.
+const RATIO_MAX: u64 = 200;
+const RATIO_FREE_BYTES: u64 = 10 * 1024 * 1024;
+
+/// How far from its end an archive says how many entries it has.
+const END_BYTES_MAX: u64 = 22 + 65_535 + 20 + 56;
 
 /// The longest name of an entry; an object's key takes no more either.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -62,7 +69,18 @@ impl ZipReader {
             ErrorDetails::job_failed(format!("input artifact `{artifact}` is refused: {why}"))
         };
         let file = File::open(path).map_err(|error| failure::of_io("open an artifact", &error))?;
-        let archive = ZipArchive::new(BufReader::new(file));
+        let mut file = BufReader::new(file);
+        let described = describe(&mut file);
+        let (packed, claimed) =
+            described.map_err(|error| failure::of_io("read an artifact", &error))?;
+        // The list of all entries is held in memory: a list of millions is refused before it is read.
+        if claimed > ENTRIES_MAX as u64 {
+            return Err(refuse(format!(
+                "it has {claimed} entries, more than {ENTRIES_MAX}"
+            )));
+        }
+        let bearable = packed.saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES);
+        let archive = ZipArchive::new(file);
         let mut archive = archive.map_err(|error| refuse(format!("it is not a ZIP ({error})")))?;
         let count = archive.len();
         if count > ENTRIES_MAX {
@@ -75,7 +93,7 @@ impl ZipReader {
         Ok(Self {
             archive,
             files,
-            left: bytes_max,
+            left: bytes_max.min(bearable),
         })
     }
 
@@ -99,10 +117,37 @@ impl ZipReader {
             Failed::Write(error) => failure::of_io("unpack a file", &error),
         })?;
         self.left = self.left.checked_sub(copied).ok_or_else(|| {
-            refuse("the files have more bytes together than an artifact may have".to_owned())
+            refuse(format!(
+                "the files have more bytes together than an artifact may have, {BYTES_MAX} or \
+                 {RATIO_MAX} times its own"
+            ))
         })?;
         Ok(())
     }
+}
+
+/// The size of an archive, and the largest number of entries that anything at its end claims.
+fn describe(file: &mut (impl Read + Seek)) -> io::Result<(u64, u64)> {
+    let packed = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(packed.saturating_sub(END_BYTES_MAX)))?;
+    let mut end = Vec::new();
+    file.by_ref().take(END_BYTES_MAX).read_to_end(&mut end)?;
+    file.rewind()?;
+    // The short form says 0xffff where the long one, before it, tells the number.
+    let short = |at: usize| {
+        let count = end.get(at + 10..at + 12)?.try_into().ok()?;
+        Some(u64::from(u16::from_le_bytes(count))).filter(|count| *count != 0xffff)
+    };
+    let long = |at: usize| {
+        let count = end.get(at + 32..at + 40)?.try_into().ok()?;
+        Some(u64::from_le_bytes(count))
+    };
+    let claims = (0..end.len()).filter_map(|at| match end.get(at..at + 4)? {
+        b"PK\x05\x06" => short(at),
+        b"PK\x06\x06" => long(at),
+        _ => None,
+    });
+    Ok((packed, claims.max().unwrap_or(0)))
 }
 
 enum Failed {

@@ -98,7 +98,7 @@ impl House {
             .with(ActionCategory::Build, "CodeBuild", provider.clone())
             .with(ActionCategory::Test, "CodeBuild", provider.clone())
             .with(ActionCategory::Deploy, "S3", provider);
-        let machine = runtime.block_on(async { Machine::start(world.clone(), wiring, catalogue) });
+        let machine = Machine::start(world.clone(), wiring, catalogue)?;
         Ok(Self {
             recorder,
             database: data.database(),
@@ -171,7 +171,7 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         if let Some(machine) = self.machine.take() {
-            self.runtime.block_on(machine.stop());
+            machine.stop();
         }
     }
 }

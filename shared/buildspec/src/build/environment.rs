@@ -98,7 +98,11 @@ impl Environment {
             }
             // A name may hold `-`, which no shell can spell after a `$`; it stands there as
             // written and with every such character replaced (spec 70 §4.9).
-            for name in [source.name.clone(), spelled_for_a_shell(&source.name)] {
+            let spelled = spelled_for_a_shell(&source.name);
+            // Another input may have that very name: its own variables stay its own.
+            let is_taken = tree.sources.iter().any(|other| other.name == spelled);
+            let spelled = Some(&spelled).filter(|_| !is_taken);
+            for name in [Some(&source.name), spelled].into_iter().flatten() {
                 self.set(&format!("CODEBUILD_SRC_DIR_{name}"), &directory);
                 self.set(&format!("CODEBUILD_SOURCE_REPO_URL_{name}"), url);
                 self.set_some(&format!("CODEBUILD_SOURCE_VERSION_{name}"), version);

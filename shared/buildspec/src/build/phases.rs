@@ -318,7 +318,7 @@ impl<'b> Build<'b> {
         let user = match name {
             None => None,
             Some(name) => User::named(name).map_err(|error| match error {
-                UserError::Unknown(_) | UserError::NotRoot(_) => {
+                UserError::Unknown(_) | UserError::NotRoot(_) | UserError::OneUser(_) => {
                     Outcome::client_error(error.to_string())
                 }
                 UserError::Unreadable(_) => Outcome::Fault(chain(&error)),

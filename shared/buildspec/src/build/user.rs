@@ -6,6 +6,7 @@ use rustix::process::geteuid;
 use thiserror::Error;
 
 const PASSWD: &str = "/etc/passwd";
+const USERS_HERE: &str = "/proc/self/uid_map";
 const ROOT: u32 = 0;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,11 @@ pub(super) enum UserError {
     Unknown(String),
     #[error("run-as {0} needs an agent that runs as root")]
     NotRoot(String),
+    #[error(
+        "run-as {0} cannot be had in this sandbox, which has one user only; run the build in a \
+         container, or without a sandbox"
+    )]
+    OneUser(String),
     #[error("failed to read the users of this machine")]
     Unreadable(#[source] std::io::Error),
 }
@@ -37,8 +43,27 @@ impl User {
         if own != ROOT {
             return Err(UserError::NotRoot(name.to_owned()));
         }
+        let users = fs::read_to_string(USERS_HERE).map_err(UserError::Unreadable)?;
+        if !is_mapped(&users, user.uid) {
+            return Err(UserError::OneUser(name.to_owned()));
+        }
         Ok(Some(user))
     }
+}
+
+/// Whether this user namespace has a user of that number: lines of `FIRST-INSIDE FIRST-OUTSIDE
+/// COUNT`, user_namespaces(7).
+fn is_mapped(users: &str, uid: u32) -> bool {
+    users.lines().any(|line| {
+        let numbers: Vec<u64> = line
+            .split_ascii_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        let &[first, _, count] = numbers.as_slice() else {
+            return false;
+        };
+        (first..first + count).contains(&u64::from(uid))
+    })
 }
 
 fn find(passwd: &str, name: &str) -> Option<User> {
@@ -72,6 +97,17 @@ mod tests {
         };
         assert_eq!(find(TABLE, "ann"), Some(ann));
         assert_eq!(find(TABLE, "an"), None);
+    }
+
+    #[test]
+    fn a_namespace_has_the_users_that_it_maps() {
+        let everybody = "         0          0 4294967295\n";
+        assert!(is_mapped(everybody, 0) && is_mapped(everybody, 1000));
+        let one = "         0       1000          1\n";
+        assert!(is_mapped(one, 0) && !is_mapped(one, 1000));
+        let two = "0 1000 1\n1 100000 65536\n";
+        assert!(is_mapped(two, 1000) && !is_mapped(two, 70_000));
+        assert!(!is_mapped("", 0) && !is_mapped("nonsense\n", 0));
     }
 
     #[test]

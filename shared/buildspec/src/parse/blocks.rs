@@ -96,12 +96,15 @@ pub(super) fn environment_variables(node: &Node, env: &mut Env, findings: &mut F
     fields.finish(&["plaintext"]);
 }
 
-/// Uploads and logs stay on this machine, so there is nothing that a proxy could carry; the block
-/// is checked and has no further effect.
+/// Uploads and logs stay on this machine, so there is nothing that a proxy could carry: who asks for
+/// one is told so.
 pub(super) fn proxy(node: &Node, findings: &mut Findings) {
     let mut fields = Fields::of(node, "proxy", findings);
-    fields.yes("upload-artifacts");
-    fields.yes("logs");
+    let asks = [fields.yes("upload-artifacts"), fields.yes("logs")];
+    if asks.contains(&true) {
+        let message = "proxy has no effect here: artifacts and logs stay on this machine";
+        fields.findings.warning(node.line, node.column, message);
+    }
     fields.finish(&["upload-artifacts", "logs"]);
 }
 

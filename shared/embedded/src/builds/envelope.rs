@@ -75,7 +75,8 @@ pub(crate) fn seal(order: &BuildOrder, facts: &Facts<'_>, retry: u32) -> Envelop
         build_number: facts.build_number,
         initiator: order.initiator.clone(),
         region: region.clone(),
-        image,
+        // Elsewhere the build sees this machine's programs, whatever image the project names.
+        image: image.filter(|_| is_container),
         work,
         inputs: facts.inputs.iter().map(path).collect(),
         outputs: order.outputs.iter().enumerate().map(output).collect(),

@@ -198,7 +198,13 @@ impl Drop for Present<'_> {
 impl ThreadState {
     /// Lets `write` use the writer, unless the store was closed or a writer panicked.
     fn with_writer<T>(&self, write: impl FnOnce(&mut Writer) -> T) -> Result<T, StoreError> {
-        let mut writer = self.writer.lock().map_err(|_| gone())?;
+        let mut writer = self.writer.lock().map_err(|_| {
+            self.is_broken.store(true, Ordering::Relaxed);
+            unavailable(
+                "write to the database",
+                "an earlier write failed unexpectedly",
+            )
+        })?;
         let writer = writer.as_mut().ok_or_else(gone)?;
         let written = write(writer);
         self.is_broken.store(writer.is_broken(), Ordering::Relaxed);
@@ -265,4 +271,79 @@ fn gone() -> StoreError {
 /// undoes what a panic interrupted.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DataDir;
+
+    fn mark() -> Work {
+        Work::Project {
+            name: "web".to_owned(),
+            body: b"{}".to_vec(),
+        }
+    }
+
+    fn desk(folder: &Path) -> Desk {
+        let data = DataDir::open(folder).unwrap();
+        let connection = database::open_file(&data.database()).unwrap();
+        let writer = Writer::new(connection, "test").unwrap();
+        Desk::start(&data.database(), writer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_the_last_one_and_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path());
+        desk.submit(mark()).await.unwrap();
+        let Desk::Thread(thread) = &desk else {
+            panic!("a database in a file has a thread")
+        };
+        let state = Arc::clone(&thread.state);
+        let panicked = std::thread::spawn(move || state.with_writer(|_| panic!("on purpose")));
+        assert!(panicked.join().is_err());
+        // Alone, and through the thread.
+        for gathers in [false, true] {
+            thread.state.gathers.store(gathers, Ordering::Relaxed);
+            assert!(desk.submit(mark()).await.is_err(), "{gathers}");
+        }
+        assert!(desk.is_broken());
+    }
+
+    /// Some come alone and some together, on real threads.
+    #[test]
+    fn the_lone_and_the_crowd_write_one_after_the_other() {
+        const LANES: usize = 4;
+        const EACH: usize = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Arc::new(desk(folder.path()));
+        let lane = |number: usize| {
+            let desk = Arc::clone(&desk);
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .build()
+                    .unwrap();
+                for at in 0..EACH {
+                    let work = Work::Project {
+                        name: format!("{number}-{at}"),
+                        body: b"{}".to_vec(),
+                    };
+                    runtime.block_on(desk.submit(work)).unwrap();
+                }
+            })
+        };
+        let lanes: Vec<_> = (0..LANES).map(lane).collect();
+        for lane in lanes {
+            lane.join().unwrap();
+        }
+        let written = desk.read(|connection| {
+            let sql = "SELECT count(*) FROM project";
+            connection
+                .query_row(sql, [], |row| row.get::<_, u64>(0))
+                .map_err(failed_reading)
+        });
+        assert_eq!(written.unwrap(), (LANES * EACH) as u64);
+        assert!(!desk.is_broken());
+    }
 }

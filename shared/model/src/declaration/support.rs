@@ -30,6 +30,8 @@ const FEATURES: &[Feature] = &[
     Feature { name: "automatic retry (`onFailure.result: RETRY`)", exception: STAGE, uses: retry },
     Feature { name: "automatic rollback (`onFailure.result: ROLLBACK`)", exception: STAGE, uses: rollback },
     Feature { name: "triggers (`triggers`)", exception: STRUCTURE, uses: triggers },
+    Feature { name: "a key of one's own for artifacts (`encryptionKey`)", exception: STRUCTURE, uses: encryption_keys },
+    Feature { name: "actions in several Regions (`artifactStores` of more than one)", exception: STRUCTURE, uses: regions },
     Feature { name: "messages about approvals (`NotificationArn`)", exception: ACTION, uses: notifications },
 ];
 
@@ -106,6 +108,28 @@ fn triggers(declaration: &PipelineDeclaration) -> Vec<Path> {
     } else {
         vec![field]
     }
+}
+
+fn encryption_keys(declaration: &PipelineDeclaration) -> Vec<Path> {
+    const KEY: &str = "encryptionKey";
+    let single = declaration.artifact_store.iter();
+    let single = single.map(|store| (Path::pipeline().field("artifactStore"), store));
+    let by_region = declaration.artifact_stores.iter().flatten();
+    let by_region = by_region.map(|(region, store)| {
+        let stores = Path::pipeline().field("artifactStores");
+        (stores.key(region), store)
+    });
+    let with_key = single
+        .chain(by_region)
+        .filter(|(_, store)| store.encryption_key.is_some());
+    with_key.map(|(path, _)| path.field(KEY)).collect()
+}
+
+fn regions(declaration: &PipelineDeclaration) -> Vec<Path> {
+    let stores = declaration.artifact_stores.as_ref();
+    let is_many = stores.is_some_and(|stores| stores.len() > 1);
+    let field = Path::pipeline().field("artifactStores");
+    is_many.then_some(field).into_iter().collect()
 }
 
 fn notifications(declaration: &PipelineDeclaration) -> Vec<Path> {

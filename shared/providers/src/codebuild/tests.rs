@@ -208,13 +208,50 @@ async fn a_buildspec_may_come_inline_by_path_or_out_of_a_bucket() {
         let bench = bench().await;
         bench.put("bucket", "ci/spec.yml", b"version: 0.2").await;
         bench.start(&action(&[("BuildspecOverride", given)])).await;
-        match bench.builds.order().what {
-            BuildKind::Project {
-                buildspec_override, ..
-            } => assert_eq!(buildspec_override.as_deref(), Some(ordered)),
-            BuildKind::Commands { .. } => panic!("a project's build was ordered"),
-        }
+        assert_eq!(buildspec(&bench).as_deref(), Some(ordered));
     }
+}
+
+#[tokio::test]
+async fn a_projects_own_buildspec_may_lie_in_a_bucket_too() {
+    for (job, ordered) in [
+        (action(&[]), "version: 0.2\n"),
+        (
+            action(&[("BuildspecOverride", "ci/test.yml")]),
+            "ci/test.yml",
+        ),
+    ] {
+        let bench = bench().await;
+        bench.put("bucket", "ci/spec.yml", b"version: 0.2").await;
+        let project = project_with("arn:aws:s3:::bucket/ci/spec.yml");
+        bench.world.projects.put_project(&project).await.unwrap();
+        bench.start(&job).await;
+        assert_eq!(buildspec(&bench).as_deref(), Some(ordered));
+    }
+    let bench = bench().await;
+    let gone = project_with("arn:aws:s3:::bucket/gone");
+    bench.world.projects.put_project(&gone).await.unwrap();
+    let error = bench.fail(&action(&[])).await;
+    assert!(
+        error.message.contains("`source.buildspec`"),
+        "{}",
+        error.message
+    );
+}
+
+/// The buildspec of the build that was ordered.
+fn buildspec(bench: &Bench) -> Option<String> {
+    match bench.builds.order().what {
+        BuildKind::Project {
+            buildspec_override, ..
+        } => buildspec_override,
+        BuildKind::Commands { .. } => panic!("a project's build was ordered"),
+    }
+}
+
+fn project_with(buildspec: &str) -> Project {
+    let json = serde_json::json!({"name": "unit-tests", "source": {"buildspec": buildspec}});
+    serde_json::from_value(json).unwrap()
 }
 
 #[tokio::test]

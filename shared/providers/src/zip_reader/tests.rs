@@ -157,6 +157,55 @@ fn an_archive_that_lies_about_sizes_gets_no_further_than_the_limit() {
 }
 
 #[test]
+fn a_bomb_gets_no_further_than_its_size_lets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zip");
+    let files = ["a", "b", "c", "d"].map(|name| (name, FILE, "0".repeat(8_000_000)));
+    let files: Vec<_> = files
+        .iter()
+        .map(|(n, kind, text)| (*n, *kind, text.as_str()))
+        .collect();
+    zipped(&path, &files);
+    let mut zip = ZipReader::open(&path, "Site").unwrap();
+    let to = folder.path().join("file");
+    let entries = zip.files().to_vec();
+    let outcomes: Vec<_> = entries
+        .iter()
+        .map(|entry| zip.extract(entry, &to))
+        .collect();
+    assert!(outcomes[0].is_ok(), "8 MB are no attack");
+    let error = outcomes.into_iter().find_map(Result::err).unwrap();
+    assert!(
+        error.message.contains("200 times its own"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
+fn an_archive_of_millions_is_refused_before_its_list_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zip");
+    zipped(&path, &[("file", FILE, "text")]);
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"PK\x05\x06")
+        .unwrap();
+    let mut long = b"PK\x06\x06".to_vec();
+    long.resize(56, 0);
+    long[32..40].copy_from_slice(&50_000_000_u64.to_le_bytes());
+    bytes.splice(end..end, long);
+    fs::write(&path, bytes).unwrap();
+    let error = ZipReader::open(&path, "Site").unwrap_err();
+    assert!(
+        error.message.contains("50000000 entries"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
 fn a_flipped_byte_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("zip");

@@ -1,4 +1,4 @@
-//! What happens to a pipeline all at once, in a world of real adapters in which nobody works.
+//! Use cases, in a world of real adapters in which nobody works.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking")]
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,8 +13,8 @@ use model::{
     state::{Trigger, TriggerType},
 };
 use pipewright_operations::{
-    CreatePipeline, OperationError, StartPipelineExecution, apply_inputs, create_pipeline,
-    start_pipeline_execution,
+    CreatePipeline, OperationError, StartPipelineExecution, UpdatePipeline, apply_inputs,
+    create_pipeline, start_pipeline_execution, update_pipeline,
 };
 use ports::{Account, BuildRunner, EventBus, Queues, StoreError, World, builds::BuildError};
 
@@ -182,4 +182,51 @@ async fn a_result_that_cannot_be_stored_does_not_keep_the_others_waiting() {
     let is_too_large = matches!(error, OperationError::Store(StoreError::TooLarge { .. }));
     assert!(is_too_large, "{error}");
     assert_eq!(asked(&world).await, 2 * 4);
+}
+
+/// spec 20, rule 23: a definition that was read goes back as it is shown, and its secrets stay.
+#[tokio::test]
+async fn an_update_keeps_the_secrets_that_are_masked() {
+    let world = world();
+    let declare = |token: &str| -> PipelineDeclaration {
+        let json = format!(
+            r#"{{"name": "web", "roleArn": "arn:aws:iam::111122223333:role/pipeline",
+                "artifactStore": {{"type": "S3", "location": "artifacts"}},
+                "stages": [
+                  {{"name": "Source", "actions": [{{"name": "Fetch",
+                    "actionTypeId": {{"category": "Source", "owner": "ThirdParty",
+                                     "provider": "GitHub", "version": "1"}},
+                    "configuration": {{"Owner": "ann", "Repo": "web", "Branch": "main",
+                                      "OAuthToken": "{token}"}},
+                    "outputArtifacts": [{{"name": "Out"}}]}}]}},
+                  {{"name": "Release", "actions": [{{"name": "Approve",
+                    "actionTypeId": {{"category": "Approval", "owner": "AWS",
+                                     "provider": "Manual", "version": "1"}}}}]}}]}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    };
+    let by = || "test".to_owned();
+    let request = CreatePipeline {
+        declaration: declare("secret"),
+        by: by(),
+    };
+    create_pipeline(&world, request).await.unwrap();
+    let request = UpdatePipeline {
+        declaration: declare("****"),
+        by: by(),
+    };
+    assert_eq!(update_pipeline(&world, request).await.unwrap(), 2);
+    let stored = world.pipelines.definition("web", 2).await.unwrap().unwrap();
+    let fetch = stored.stage("Source").unwrap().1.action("Fetch").unwrap();
+    assert_eq!(fetch.configuration["OAuthToken"], "secret");
+
+    // Under another name there is no secret to keep.
+    let mut renamed = declare("****");
+    renamed.stages[0].actions[0].name = "Get".to_owned();
+    let request = UpdatePipeline {
+        declaration: renamed,
+        by: by(),
+    };
+    let refused = update_pipeline(&world, request).await.unwrap_err();
+    assert!(matches!(refused, OperationError::Invalid(_)), "{refused}");
 }
