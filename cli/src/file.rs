@@ -4,10 +4,12 @@
 //! A role and an artifact store may be left out: on one machine there is one choice for each.
 
 mod buildspecs;
+mod lost_references;
 mod missing;
 mod resources;
+mod unsupported;
 
-use std::{fs::File, io::Read as _, path::Path as FilePath, path::PathBuf, sync::Arc};
+use std::{fs::File, io::Read, path::Path as FilePath, path::PathBuf, sync::Arc};
 
 use model::{
     PipelineDeclaration,
@@ -69,6 +71,11 @@ impl PipelineFile {
     fn of_source(source: &Arc<Source>, format: Format, folder: PathBuf) -> Result<Self, Failure> {
         let invalid = |problems: &[Problem]| invalid(problems, source);
         let mut root = tree(&source.text, format).map_err(|problems| invalid(&problems))?;
+        refuse_other_documents(&root, source)?;
+        let lost = match format {
+            Format::Yaml => lost_references::find(source, &root),
+            Format::Json => Vec::new(),
+        };
         complete(&mut root);
         // The resources are read even if the pipeline cannot be: all problems at once.
         let mut decoder = Decoder::new(UnknownFields::Refuse);
@@ -111,7 +118,7 @@ impl PipelineFile {
                 findings: errors,
             });
         }
-        file.warnings = warnings;
+        file.warnings = lost.into_iter().chain(warnings).collect();
         Ok(file)
     }
 
@@ -123,6 +130,11 @@ impl PipelineFile {
     /// What a run of this part of the pipeline would miss: named here, and not on this machine.
     pub fn missing(&self, wanted: &PipelineDeclaration) -> Vec<Finding> {
         missing::find(self, wanted)
+    }
+
+    /// The actions of this part of the pipeline that nothing here can do, as warnings.
+    pub fn unsupported(&self, part: &PipelineDeclaration) -> Vec<Finding> {
+        unsupported::find(self, part)
     }
 
     /// What is worth knowing about a file that holds no error.
@@ -183,7 +195,11 @@ fn read_text(path: &FilePath, name: &str) -> Result<String, Failure> {
         };
         Failure::new(exit, format!("failed to read {name}: {error}")).with_help(help)
     };
-    let file = File::open(path).map_err(failed)?;
+    let file: Box<dyn Read> = if path == FilePath::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
     let mut bytes = Vec::new();
     // One byte more than is allowed tells a text that is too long.
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
@@ -210,6 +226,39 @@ fn guess(text: &str) -> Format {
     } else {
         Format::Yaml
     }
+}
+
+/// Tells a document that is something else from a pipeline with mistakes in it.
+fn refuse_other_documents(root: &Node, source: &Arc<Source>) -> Result<(), Failure> {
+    let has = |key: &str| root.entry(key).is_some();
+    let Value::Map(entries) = &root.value else {
+        return Ok(());
+    };
+    let is_pipeline = [PIPELINE, RESOURCES, "stages", "name"].into_iter().any(has);
+    if entries.is_empty() || is_pipeline {
+        return Ok(());
+    }
+    let (what, help) = if has("phases") {
+        let help = "name it where it is used: `resources.projects[].source.buildspec`";
+        ("a buildspec, not a pipeline", help)
+    } else if has("hooks") || has("os") || has("files") {
+        (
+            "an AppSpec, not a pipeline",
+            "name a file with `stages` in it",
+        )
+    } else {
+        (
+            "no pipeline: it has neither `pipeline` nor `stages`",
+            "name what `aws codepipeline get-pipeline` prints, or a file with `stages` in it",
+        )
+    };
+    let finding = Finding::error(format!("this is {what}"))
+        .at(source, entries[0].key_place)
+        .with_help(help);
+    Err(Failure {
+        exit: Exit::Invalid,
+        findings: vec![finding],
+    })
 }
 
 /// Adds what a file may leave out and the API may not.

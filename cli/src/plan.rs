@@ -441,7 +441,9 @@ stages:
                 "Deploy/ship" [label="ship\nDeploy S3"];
               }
               "Source/checkout" -> "Build/compile" [style=dotted, arrowhead=none];
+              "Source/checkout" -> "Build/lint" [style=dotted, arrowhead=none];
               "Build/compile" -> "Build/scan" [style=dotted, arrowhead=none];
+              "Build/lint" -> "Build/scan" [style=dotted, arrowhead=none];
               "Build/scan" -> "Deploy/approve" [style=dotted, arrowhead=none];
               "Deploy/approve" -> "Deploy/ship" [style=dotted, arrowhead=none];
               "Source/checkout" -> "Build/compile" [label="Code"];

@@ -43,6 +43,8 @@ pub struct Surroundings {
     pub no_color: bool,
     pub ci: bool,
     pub dumb: bool,
+    /// The screen has too few columns for a tree.
+    pub narrow: bool,
 }
 
 impl Surroundings {
@@ -58,6 +60,8 @@ impl Surroundings {
             no_color: is_set("NO_COLOR"),
             ci,
             dumb: env::var_os("TERM").is_some_and(|term| term == "dumb"),
+            narrow: rustix::termios::tcgetwinsize(io::stderr())
+                .is_ok_and(|size| (1..WIDTH_MIN).contains(&usize::from(size.ws_col))),
         }
     }
 }
@@ -75,6 +79,7 @@ impl Terminal {
         let live = around.stderr_is_terminal
             && !around.ci
             && !around.dumb
+            && !around.narrow
             && !display.no_progress
             && !display.quiet
             && !shared;

@@ -33,7 +33,7 @@ fn isolations() -> Vec<Isolation> {
     match probe::bubblewrap() {
         Ok(()) => vec![Isolation::Process, Isolation::Bubblewrap],
         Err(why) => {
-            let must = std::env::var_os("PIPEWRIGHT_REQUIRE_SANDBOX").is_some();
+            let must = env::var_os("PIPEWRIGHT_REQUIRE_SANDBOX").is_some();
             assert!(!must, "this machine has no sandbox: {why}");
             eprintln!("SKIPPED in bubblewrap: {why}");
             vec![Isolation::Process]

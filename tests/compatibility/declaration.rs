@@ -37,9 +37,25 @@ fn of_pipelines() -> Vec<Feature> {
             json!([{"name": "Environment"}]),
         ),
         (
-            "artifact stores by region",
+            "artifact stores by Region (`artifactStores`), of one",
             "/artifactStores".to_owned(),
-            json!({}),
+            json!({"eu-west-1": {"type": "S3", "location": "one"}}),
+        ),
+        (
+            "artifact stores of several Regions, and so actions in them",
+            "/artifactStores".to_owned(),
+            json!({
+                "eu-west-1": {"type": "S3", "location": "one"},
+                "us-east-1": {"type": "S3", "location": "two"},
+            }),
+        ),
+        (
+            "a key of one's own for artifacts (`encryptionKey`)",
+            "/artifactStore".to_owned(),
+            json!({
+                "type": "S3", "location": "one",
+                "encryptionKey": {"id": "alias/mine", "type": "KMS"},
+            }),
         ),
         ("triggers with filters", "/triggers".to_owned(), triggers),
     ]

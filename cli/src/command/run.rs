@@ -11,14 +11,15 @@ mod sources;
 use std::{future::Future, path::PathBuf};
 
 use embedded::Isolation;
-use model::PipelineDeclaration;
+use model::{ActionCategory, ActionDeclaration, PipelineDeclaration};
 use tempfile::TempDir;
 use tokio::runtime;
 
 use crate::{
     args::{Approve, Output, PlanFormat, RunArgs, Runner},
+    diagnostics,
     exit::Exit,
-    failure::Failure,
+    failure::{Failure, Finding, Severity},
     file::PipelineFile,
     local::{Local, LocalOptions},
     plan::Plan,
@@ -72,6 +73,32 @@ impl Order {
     }
 
     /// The command that continues an execution of a kept state.
+    /// A warning when an approval will come that nobody here answers.
+    fn unanswered(&self) -> Vec<String> {
+        if self.policy.how != Approve::Fail {
+            return Vec::new();
+        }
+        let mut stages = self.declaration.stages.iter();
+        let approval = stages.find_map(|stage| {
+            let is_approval =
+                |a: &&ActionDeclaration| a.action_type_id.category == ActionCategory::Approval;
+            Some((stage, stage.actions.iter().find(is_approval)?))
+        });
+        let Some((stage, action)) = approval else {
+            return Vec::new();
+        };
+        let keep = if self.data.is_kept() {
+            ""
+        } else {
+            ", or --keep to continue it later"
+        };
+        vec![format!(
+            "warning: {}/{} will wait for an answer, and nobody is here to give one: use \
+             --approve auto{keep}",
+            stage.name, action.name
+        )]
+    }
+
     fn resume_command(&self, execution: &str) -> String {
         let data = match &self.args.data {
             Some(data) => format!(" --data {}", data.display()),
@@ -203,8 +230,19 @@ async fn dry_run(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     for line in isolation {
         terminal.say(&line);
     }
-    terminal.say("This was a dry run: everything needed is there, and nothing was run.");
-    Ok(Exit::Succeeded)
+    let unsupported = order.file.unsupported(&order.declaration);
+    if unsupported.is_empty() {
+        terminal.say("This was a dry run: everything needed is there, and nothing was run.");
+        return Ok(Exit::Succeeded);
+    }
+    let findings = unsupported.into_iter().map(|finding| Finding {
+        severity: Severity::Error,
+        ..finding
+    });
+    Err(Failure {
+        exit: Exit::Failed,
+        findings: findings.collect(),
+    })
 }
 
 async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
@@ -212,7 +250,13 @@ async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
         check_missing(&order)?;
     }
     if let Data::Kept(folder) = &order.data {
-        state::make(folder).map_err(|error| Failure::system("make the data directory", &error))?;
+        state::make(folder).map_err(|error| {
+            let shown = folder.display();
+            Failure::usage(format!(
+                "failed to make the data directory {shown}: {error}"
+            ))
+            .with_help("name a directory that you may write to: --data DIR")
+        })?;
     }
     let local = Local::open(options(&order)).await?;
     let isolation = prepare::isolation(&local, &order)?;
@@ -229,6 +273,14 @@ async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     let mut follower = follow::Follower::new(&order, &running, &started, terminal);
     // The sources of an execution that goes on were taken when it began.
     if order.args.resume.is_none() {
+        for warning in order.file.unsupported(&order.declaration) {
+            follower.say(&[diagnostics::text(
+                &warning,
+                terminal.colour,
+                terminal.size().0,
+            )]);
+        }
+        follower.say(&order.unanswered());
         follower.say(&order.sources.notes(&order.declaration));
     }
     follower.say(&isolation);

@@ -59,7 +59,8 @@ fn check(path: &Path) -> Checked {
                 file.declaration.name,
                 file.declaration.stages.len()
             );
-            let findings = file.warnings();
+            let mut findings = file.warnings();
+            findings.extend(file.unsupported(&file.declaration));
             Checked {
                 name,
                 exit: Exit::Succeeded,

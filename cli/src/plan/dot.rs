@@ -51,10 +51,12 @@ fn order(plan: &Plan, text: &mut String) {
         let [(before_stage, before), (after_stage, after)] = pair else {
             continue;
         };
-        if let (Some(before), Some(after)) = (before.first(), after.first()) {
-            let from = quoted(&format!("{}/{}", before_stage.name, before.name));
-            let to = quoted(&format!("{}/{}", after_stage.name, after.name));
-            let _ = writeln!(text, "  {from} -> {to} [style=dotted, arrowhead=none];");
+        for before in *before {
+            for after in *after {
+                let from = quoted(&format!("{}/{}", before_stage.name, before.name));
+                let to = quoted(&format!("{}/{}", after_stage.name, after.name));
+                let _ = writeln!(text, "  {from} -> {to} [style=dotted, arrowhead=none];");
+            }
         }
     }
 }

@@ -232,7 +232,7 @@ fn a_narrow_screen_still_tells_the_execution() {
     play.progress.log(&stream, line);
     expect![[r#"
         |  Pipeline  web-shop v7 · execution 5f1c9e7a
-        | Source   checkout  ✔ 0.4s     3be91ac0 Fix roundin
+        | Source   checkout  ✔ 0.4s     3be91ac0 Fix roundi…
         |  Build ┬ compile   ▶ 11.9s    Running command make
         |        └ lint      ▶ 11.9s
         |          unit      ·

@@ -225,9 +225,14 @@ fn draw(row: &Row, canvas: Canvas) -> String {
     let mut left = canvas.width.saturating_sub(1);
     let mut line = String::new();
     for (text, style) in row {
-        let shown = cells(text, left);
-        left -= shown.width();
-        line.push_str(&paint(shown, *style, canvas.colour));
+        if text.width() > left {
+            // What is cut says so.
+            let shown = format!("{}…", cells(text, left.saturating_sub(1)));
+            line.push_str(&paint(&shown, *style, canvas.colour));
+            break;
+        }
+        left -= text.width();
+        line.push_str(&paint(text, *style, canvas.colour));
     }
     line.trim_end().to_owned()
 }

@@ -39,6 +39,95 @@ fn every_problem_of_every_file_is_reported_and_the_worst_one_is_the_code() {
     bench.call(&["validate", "p.yml", "broken.yml"]).expect(3);
 }
 
+/// An action of a provider that is not there, and a value that YAML cuts off.
+const TRAPS: &str = "\
+pipeline:
+  name: traps
+  pipelineType: V2
+  stages:
+    - name: Source
+      actions:
+        - name: get
+          namespace: source
+          actionTypeId: {category: Source, owner: AWS, provider: CodeCommit, version: '1'}
+          configuration: {RepositoryName: here, BranchName: main}
+          outputArtifacts: [{name: Code}]
+    - name: Work
+      actions:
+        - name: do
+          actionTypeId: {category: Compute, owner: AWS, provider: Commands, version: '1'}
+          commands:
+            - echo deploy #{source.CommitId}
+            # echo #{source.BranchName} is a comment on purpose
+            - 'echo #{source.BranchName}'
+          inputArtifacts: [{name: Code}]
+        - name: call
+          actionTypeId: {category: Invoke, owner: AWS, provider: Lambda, version: '1'}
+          configuration: {FunctionName: f}
+resources: {repositories: {here: site}}
+";
+
+#[test]
+fn what_will_not_do_what_its_author_meant_is_a_warning() {
+    let bench = Bench::with(TRAPS);
+    let ended = bench.call(&["validate", "p.yml"]).expect(0).says(&[
+        "warning: YAML takes `#{source.CommitId}` for a comment, so no value has it",
+        "--> p.yml:17:27",
+        "put the whole value in quotes",
+        "warning: stage `Work`, action `call` would fail",
+    ]);
+    assert!(
+        !ended.stderr.contains("BranchName` for a comment"),
+        "{}",
+        ended.stderr
+    );
+    let dry = bench.call(&["run", "p.yml", "--dry-run"]).expect(1);
+    let dry = dry.says(&["error: stage `Work`, action `call` would fail"]);
+    assert!(
+        !dry.stderr.contains("everything needed is there"),
+        "{}",
+        dry.stderr
+    );
+    let only = ["run", "p.yml", "--dry-run", "--only", "Work/do"];
+    bench
+        .call(&only)
+        .expect(0)
+        .says(&["everything needed is there"]);
+}
+
+#[test]
+fn a_file_may_come_in_by_standard_input() {
+    let bench = Bench::new();
+    let ended = bench.call_with(SHIP, &["validate", "-"]).expect(0);
+    assert_eq!(ended.stdout, "-: valid (ship, 3 stages, 3 actions)\n");
+    bench.call_with("", &["validate", "-"]).expect(3);
+}
+
+#[test]
+fn a_document_that_is_something_else_is_told_so_once() {
+    let bench = Bench::new();
+    bench.write(
+        "buildspec.yml",
+        "version: 0.2\nphases: {build: {commands: [make]}}\n",
+    );
+    bench.write("appspec.yml", "version: 0.0\nos: linux\nfiles: []\n");
+    bench.write("event.json", r#"{"CodePipeline.job": {"id": "x"}}"#);
+    for (file, what) in [
+        ("buildspec.yml", "this is a buildspec, not a pipeline"),
+        ("appspec.yml", "this is an AppSpec, not a pipeline"),
+        (
+            "event.json",
+            "this is no pipeline: it has neither `pipeline` nor `stages`",
+        ),
+    ] {
+        let problem = format!("{file}: 1 problem\n");
+        bench
+            .call(&["validate", file])
+            .expect(3)
+            .says(&[what, &problem]);
+    }
+}
+
 #[test]
 fn a_program_gets_the_problems_as_one_document() {
     let bench = Bench::new();

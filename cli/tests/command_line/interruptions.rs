@@ -17,10 +17,25 @@ fn the_first_interruption_waits_for_the_actions_and_the_second_abandons_them() {
     let mut going = bench.start(&[&RUN[..], &["-v"]].concat());
     going.until("Work/do | begun");
     going.signal(Signal::INT);
-    going.until("Ctrl-C again abandons them");
+    going.until("Ctrl-C again abandons it");
     going.until("work Stopping");
     going.signal(Signal::INT);
     going.until("Work/do Abandoned");
+    assert_eq!(going.end(), 130);
+}
+
+#[test]
+fn the_third_interruption_waits_for_nothing() {
+    let stubborn = "trap : TERM; echo begun; while :; do sleep 100000; done";
+    let bench = Bench::with(&WORK.replace("COMMAND", stubborn));
+    let mut going = bench.start(&[&RUN[..], &["-v"]].concat());
+    going.until("Work/do | begun");
+    going.signal(Signal::INT);
+    going.until("stopping when Work/do has ended; Ctrl-C again abandons it");
+    going.signal(Signal::INT);
+    going.until("abandoning Work/do; builds get 10 s to end");
+    going.signal(Signal::INT);
+    going.until("ending at once");
     assert_eq!(going.end(), 130);
 }
 

@@ -214,3 +214,39 @@ fn a_failure_is_data_too_for_those_who_asked_for_data() {
     assert_eq!(document["exitCode"], 4);
     assert_eq!(document["problems"][0]["help"], "did you mean `Deploy`?");
 }
+
+/// What is true of a data directory that cannot be one is said of it, and that no bug.
+#[test]
+fn a_data_directory_that_cannot_be_made_is_named() {
+    let bench = Bench::with(SHIP);
+    bench.write("file", "x");
+    let run = ["run", "p.yml", "--approve", "auto", "--data", "file/below"];
+    let ended = bench.call(&run).expect(2);
+    ended.says(&["failed to make the data directory file/below", "--data DIR"]);
+}
+
+/// Two names for what would be one folder: nobody meant that.
+#[test]
+fn two_repositories_that_nobody_listed_are_refused() {
+    let action = |name: &str| {
+        format!(
+            "        - name: {name}\n          \
+             actionTypeId: {{category: Source, owner: AWS, provider: CodeCommit, version: '1'}}\n          \
+             configuration: {{RepositoryName: {name}, BranchName: main}}\n          \
+             outputArtifacts: [{{name: {name}}}]\n"
+        )
+    };
+    let pipeline = format!(
+        "name: two\npipelineType: V2\nstages:\n    - name: Source\n      actions:\n{}{}    \
+         - name: Approve\n      actions:\n        - name: ask\n          \
+         actionTypeId: {{category: Approval, owner: AWS, provider: Manual, version: '1'}}\n",
+        action("front"),
+        action("back"),
+    );
+    let bench = Bench::with(&pipeline);
+    let ended = bench.call(&["run", "p.yml", "--approve", "auto"]).expect(4);
+    ended.says(&[
+        "repository `front`, which is not listed",
+        "--source back=DIR",
+    ]);
+}

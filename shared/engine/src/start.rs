@@ -160,7 +160,17 @@ fn variables(
 ) -> Result<BTreeMap<String, String>, Rejection> {
     let is_declared = |name: &String| definition.variables.iter().any(|v| v.name == *name);
     if let Some(unknown) = given.keys().find(|name| !is_declared(name)) {
-        let message = format!("the pipeline declares no variable `{unknown}`");
+        let known: Vec<_> = definition
+            .variables
+            .iter()
+            .map(|v| format!("`{}`", v.name))
+            .collect();
+        let known = if known.is_empty() {
+            "it declares none".to_owned()
+        } else {
+            format!("it declares {}", known.join(", "))
+        };
+        let message = format!("the pipeline declares no variable `{unknown}`; {known}");
         return Err(Rejection::Validation(message));
     }
     let mut values = BTreeMap::new();

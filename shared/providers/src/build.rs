@@ -100,9 +100,25 @@ async fn finished(world: &World, job: &Job, project: &str, report: BuildReport) 
     if let Some(error) = failed {
         return ActionResult::Failed { error, output };
     }
-    output.summary = Some("Build succeeded".to_owned());
+    output.summary = Some(format!("Build succeeded{}", tests(&report)));
     output.variables = Arc::new(report.exported_variables);
     ActionResult::Succeeded(output)
+}
+
+/// ` · 3 tests, 1 failed` of all reports together. A test that failed fails no build by itself, and
+/// must not go unseen.
+fn tests(report: &BuildReport) -> String {
+    let total: u64 = report.test_reports.iter().map(|report| report.total).sum();
+    let failed: u64 = report
+        .test_reports
+        .iter()
+        .map(|r| r.failed + r.errors)
+        .sum();
+    match (total, failed) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" · {total} tests"),
+        _ => format!(" · {total} tests, {failed} failed"),
+    }
 }
 
 /// A build that says it succeeded has stored what the action declares.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::change::EventState;
+use model::{ActionCategory, change::EventState, job::FailureType};
 use serde_json::{Value, json};
 
 use super::{
@@ -259,7 +259,22 @@ fn next(
     for (name, value) in &order.args.variables {
         let _ = write!(given, " -V {}", shell_word(&format!("{name}={value}")));
     }
-    let again = if only.apply(&order.file.declaration).is_ok() {
+    for (name, value) in &order.args.sources {
+        let _ = write!(
+            given,
+            " --source {}",
+            shell_word(&format!("{name}={value}"))
+        );
+    }
+    // A rejection is a decision, and what is configured wrongly fails again.
+    let is_decided = action.kind.category == ActionCategory::Approval;
+    let is_misconfigured = action
+        .error
+        .as_ref()
+        .is_some_and(|error| error.code == FailureType::ConfigurationError);
+    let again = if is_decided || is_misconfigured {
+        None
+    } else if only.apply(&order.file.declaration).is_ok() {
         Some(format!("pipewright run {file} --only {one}{given} -v"))
     } else if until.apply(&order.file.declaration).is_ok() {
         Some(format!(
@@ -285,8 +300,8 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-fn code(code: model::job::FailureType) -> &'static str {
-    use model::job::FailureType as Code;
+fn code(code: FailureType) -> &'static str {
+    use FailureType as Code;
     match code {
         Code::JobFailed => "JobFailed",
         Code::ConfigurationError => "ConfigurationError",

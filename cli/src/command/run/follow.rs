@@ -129,7 +129,7 @@ impl<'a> Follower<'a> {
         loop {
             self.look().await?;
             if let Some(ending) = self.ending() {
-                self.settle(ending).await?;
+                self.settle(ending, &mut sources.interrupts).await?;
                 return Ok(ending);
             }
             let deadline = sources.deadline.filter(|_| !self.timed_out);
@@ -371,7 +371,8 @@ impl<'a> Follower<'a> {
         in_vain.then_some(Ending::Waits)
     }
 
-    /// The first time, asks the execution to stop; the second time, abandons it.
+    /// The first time, asks the execution to stop; the second time, abandons it; the third time there
+    /// is nothing left to wait for.
     async fn interrupt(&mut self) -> Result<(), Failure> {
         self.interrupts += 1;
         self.desk.asked = None;
@@ -379,16 +380,18 @@ impl<'a> Follower<'a> {
             self.show.asked();
             self.show.insist("");
         }
-        let acts = self
-            .progress
-            .actions()
-            .any(|(_, row)| row.status == Status::InProgress);
-        let abandon = self.interrupts > 1 || !acts;
-        self.show.insist(match (abandon, acts) {
-            (true, true) => "abandoning the actions in progress",
-            (true, false) => "stopping",
+        let acting = self.progress.actions();
+        let acting = acting.filter(|(_, row)| row.status == Status::InProgress);
+        let acting: Vec<_> = acting
+            .map(|(stage, row)| format!("{}/{}", stage.name, row.name))
+            .collect();
+        let abandon = self.interrupts > 1 || acting.is_empty();
+        let names = acting.join(", ");
+        self.show.insist(&match (abandon, acting.is_empty()) {
+            (true, false) => format!("abandoning {names}; builds get 10 s to end"),
+            (true, true) => "stopping".to_owned(),
             (false, _) => {
-                "stopping when the actions in progress have ended; Ctrl-C again abandons them"
+                format!("stopping when {names} has ended; Ctrl-C again abandons it")
             }
         });
         self.stop(abandon, "interrupted").await
@@ -396,7 +399,8 @@ impl<'a> Follower<'a> {
 
     async fn time_out(&mut self) -> Result<(), Failure> {
         self.timed_out = true;
-        self.show.insist("out of time: abandoning the execution");
+        self.show
+            .insist("out of time: abandoning the execution; builds get 10 s to end");
         self.stop(true, "out of time").await
     }
 
@@ -419,7 +423,7 @@ impl<'a> Follower<'a> {
     }
 
     /// After an abandonment: builds end before the state is left or removed.
-    async fn settle(&mut self, ending: Ending) -> Result<(), Failure> {
+    async fn settle(&mut self, ending: Ending, interrupts: &mut Signal) -> Result<(), Failure> {
         match ending {
             Ending::Interrupted | Ending::TimedOut => {}
             Ending::Over if self.interrupts > 0 => {}
@@ -438,12 +442,17 @@ impl<'a> Follower<'a> {
             }
             Ok::<(), ports::builds::BuildError>(())
         });
-        match stopped.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.show.insist(&format!("warning: {}", chain(&error))),
-            Err(_) => self
+        let stopped = tokio::select! {
+            stopped = stopped => Some(stopped),
+            _ = interrupts.recv() => None,
+        };
+        match stopped {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => self.show.insist(&format!("warning: {}", chain(&error))),
+            Some(Err(_)) => self
                 .show
                 .insist("warning: a build did not end in time; it ends with us"),
+            None => self.show.insist("ending at once, and the builds with us"),
         }
         self.look().await
     }

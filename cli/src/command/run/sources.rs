@@ -2,7 +2,7 @@
 //! line says instead.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -172,14 +172,24 @@ impl Sources {
         findings
     }
 
-    /// Repositories that the file does not list although it lists others: only a file that lists
-    /// none means its own folder.
+    /// Repositories that nobody listed. The one repository of a file that lists none is its own
+    /// folder; two cannot both be.
     pub(super) fn unknown(
         &self,
         file: &PipelineFile,
         declaration: &PipelineDeclaration,
     ) -> Vec<Finding> {
-        if file.resources.repositories.is_empty() {
+        let is_not_given = |action: &&ActionDeclaration| {
+            action.action_type_id.provider == "CodeCommit"
+                && !self
+                    .repositories
+                    .contains_key(setting(action, "RepositoryName"))
+        };
+        let left: BTreeSet<_> = source_actions(declaration)
+            .filter(is_not_given)
+            .map(|action| setting(action, "RepositoryName"))
+            .collect();
+        if file.resources.repositories.is_empty() && left.len() <= 1 {
             return Vec::new();
         }
         let mut findings = Vec::new();

@@ -52,7 +52,7 @@ impl User {
 }
 
 /// Whether this user namespace has a user of that number: lines of `FIRST-INSIDE FIRST-OUTSIDE
-/// COUNT`, user_namespaces(7).
+/// COUNT`; `user_namespaces(7)`.
 fn is_mapped(users: &str, uid: u32) -> bool {
     users.lines().any(|line| {
         let numbers: Vec<u64> = line

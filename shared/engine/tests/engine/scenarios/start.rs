@@ -23,7 +23,7 @@ fn a_variable_without_a_value_is_told_to_a_person() {
                 e2: STARTED, Source STARTED, Source/Source STARTED
                 = e2 in Source (Source …)
             0:00  start e3 env=prod colour=red
-                refused: ValidationException: the request is not valid: the pipeline declares no variable `colour`
+                refused: ValidationException: the request is not valid: the pipeline declares no variable `colour`; it declares `env`
                 = e2 in Source (Source …)
         "#]],
     );

@@ -457,7 +457,7 @@ fn rules_18_and_31_hold_for_rules_too() {
         &expect![[r#"
             31  18:149: stages[1].beforeEntry.conditions[0].rules[0].configuration.FunctionName: stage `Build`, rule `R` refers to `#{build.F}`, but the action with that namespace does not run before [InvalidActionDeclarationException]; help: Build/Compile has the namespace: let it run in an earlier stage, or with a lower `runOrder`
             31  18:149: stages[1].beforeEntry.conditions[0].rules[0].configuration.FunctionName: stage `Build`, rule `R` refers to `#{no.F}`, but no action has that namespace [InvalidActionDeclarationException]; help: give an earlier action `namespace: no`
-            18  18:195: stages[1].beforeEntry.conditions[0].rules[0].inputArtifacts[0].name: stage `Build`, rule `R` uses input artifact `Out`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Check produces it: give that action a lower `runOrder`
+            18  18:195: stages[1].beforeEntry.conditions[0].rules[0].inputArtifacts[0].name: stage `Build`, rule `R` uses input artifact `Out`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Check produces it: let it run before, with a lower `runOrder`, and take nothing that comes after
             18  18:208: stages[1].beforeEntry.conditions[0].rules[0].inputArtifacts[1].name: stage `Build`, rule `R` uses input artifact `Nothing`, but no earlier action produces it [InvalidActionDeclarationException]; help: earlier actions produce Code
         "#]],
     );

@@ -318,7 +318,7 @@ fn rule_18_an_input_comes_from_an_earlier_action() {
         ],
         &expect![[r#"
             31  27:20: stages[1].actions[1].commands[0]: stage `Build`, action `Check` refers to `#{build.Size}`, but the action with that namespace does not run before [InvalidActionDeclarationException]; help: Build/Compile has the namespace: let it run in an earlier stage, or with a lower `runOrder`
-            18  28:33: stages[1].actions[1].inputArtifacts[0].name: stage `Build`, action `Check` uses input artifact `App`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Compile produces it: give that action a lower `runOrder`
+            18  28:33: stages[1].actions[1].inputArtifacts[0].name: stage `Build`, action `Check` uses input artifact `App`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Compile produces it: let it run before, with a lower `runOrder`, and take nothing that comes after
         "#]],
     );
     check(
@@ -350,8 +350,8 @@ fn rule_18_artifacts_that_feed_each_other_in_a_circle_have_no_earlier_action() {
             (CHECK, &format!("{second}{CHECK}")),
         ],
         &expect![[r#"
-            18  22:33: stages[1].actions[0].inputArtifacts[0].name: stage `Build`, action `Compile` uses input artifact `Back`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Second produces it: give that action a lower `runOrder`
-            18  28:33: stages[1].actions[1].inputArtifacts[0].name: stage `Build`, action `Second` uses input artifact `App`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Compile produces it: give that action a lower `runOrder`
+            18  22:33: stages[1].actions[0].inputArtifacts[0].name: stage `Build`, action `Compile` uses input artifact `Back`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Second produces it: let it run before, with a lower `runOrder`, and take nothing that comes after
+            18  28:33: stages[1].actions[1].inputArtifacts[0].name: stage `Build`, action `Second` uses input artifact `App`, but no earlier action produces it [InvalidActionDeclarationException]; help: Build/Compile produces it: let it run before, with a lower `runOrder`, and take nothing that comes after
         "#]],
     );
 }

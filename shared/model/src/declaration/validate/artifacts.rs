@@ -110,7 +110,10 @@ fn advice(name: &str, moment: Moment, producers: &Producers<'_>) -> String {
     if let Some(producer) = producers.get(name) {
         let (stage, action) = (producer.stage, producer.action);
         return if producer.moment.stage == moment.stage {
-            format!("{stage}/{action} produces it: give that action a lower `runOrder`")
+            format!(
+                "{stage}/{action} produces it: let it run before, with a lower `runOrder`, and take \
+                 nothing that comes after"
+            )
         } else {
             format!("{stage}/{action} produces it, in a later stage: change the order")
         };
