@@ -303,8 +303,13 @@ impl Progress {
                     .iter()
                     .filter(|action| action.run_order == order);
                 let ended = group.filter(|action| action.ended.is_some());
-                if let Some(longest) = ended.max_by_key(|action| action.ended) {
-                    path.push((&stage.name, &longest.name));
+                // A failure ends the execution, however long the others go on.
+                let failed = ended
+                    .clone()
+                    .filter(|action| action.status == Status::Failed);
+                let decisive = failed.min_by_key(|action| action.ended);
+                if let Some(action) = decisive.or_else(|| ended.max_by_key(|a| a.ended)) {
+                    path.push((&stage.name, &action.name));
                 }
             }
         }

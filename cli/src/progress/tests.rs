@@ -274,6 +274,15 @@ fn a_log_has_one_line_per_change() {
 }
 
 #[test]
+fn a_failure_ends_the_critical_path_although_others_go_on() {
+    let mut play = building();
+    play.action(COMPILE, 440, 1_000, End::Fails("exit 1"));
+    play.action(LINT, 440, 9_000, End::Succeeds("Succeeded"));
+    let path = play.progress.critical_path();
+    assert_eq!(path, [SOURCE, COMPILE]);
+}
+
+#[test]
 fn an_approval_waits_for_a_person() {
     let mut play = building();
     let approve = ("Deploy", "approve");

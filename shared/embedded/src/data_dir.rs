@@ -11,7 +11,7 @@ use std::{
 use thiserror::Error;
 
 /// The database of pipelines.
-const DATABASE: &str = "pipewright.db";
+pub(crate) const DATABASE: &str = "pipewright.db";
 
 /// The objects in buckets.
 const OBJECTS: &str = "objects";

@@ -22,6 +22,7 @@ mod writer;
 
 use std::{
     ops::Bound,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -34,7 +35,7 @@ use ports::store::{
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{DATABASE, DataDir};
 pub use database::OpenError;
 use desk::Desk;
 pub use faults::{Fault, Faults};
@@ -79,6 +80,12 @@ impl Store {
         let memory = writer.memory.clone();
         let desk = Desk::start(&path, writer)?;
         Ok(Self::with(desk, memory, Some(data.clone())))
+    }
+
+    /// Looks whether the database of a data directory is sound, if there is one; for somebody who
+    /// does not want to use it.
+    pub fn examine(data: &Path) -> Result<(), OpenError> {
+        database::examine(&data.join(DATABASE))
     }
 
     /// A database that lives as long as the store. The caller's thread writes, so that the same

@@ -8,12 +8,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use embedded::sandbox::{
-    Engine,
-    probe::{self, Unavailable},
+use embedded::{
+    Store,
+    sandbox::{
+        Engine,
+        probe::{self, Unavailable},
+    },
 };
 
 use super::Check;
+use crate::failure::chain;
 
 /// Less free space than this is too little for a build.
 const DISK_BYTES_LEAST: u64 = 256 << 20;
@@ -137,6 +141,10 @@ fn data_directory(data: &Path) -> Check {
     if mode & 0o077 != 0 {
         let said = format!("{shown} can be read by others (mode {mode:o})");
         return Check::lacking(NAME, said, format!("chmod 700 {shown}"));
+    }
+    if let Err(error) = Store::examine(data) {
+        let fix = "nothing in it was changed; move it away, or name another: run --data DIR";
+        return Check::bad(NAME, chain(&error), fix);
     }
     Check::good(NAME, format!("{shown}, yours alone"))
 }
@@ -273,5 +281,9 @@ mod tests {
         assert_eq!(data_directory(root.path()).health, Health::Lacking);
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o700)).expect("chmod");
         assert_eq!(data_directory(root.path()).health, Health::Good);
+        fs::write(root.path().join("pipewright.db"), "no database".repeat(500)).expect("write");
+        let damaged = data_directory(root.path());
+        assert_eq!(damaged.health, Health::Bad);
+        assert!(damaged.found.contains("is damaged"), "{}", damaged.found);
     }
 }

@@ -185,7 +185,7 @@ fn converse(
         .unwrap_or_default();
     let (report, problem) = match heard {
         Ok(Some(report)) => (Some(report), String::new()),
-        Ok(None) => (None, problem_of(status, &said)),
+        Ok(None) => (None, problem_of(status, &said, topic.kind)),
         Err(problem) => (None, problem),
     };
     Some(Ended {
@@ -326,7 +326,20 @@ fn kill(child: &mut Child) {
     let _ = child.kill();
 }
 
-fn problem_of(status: io::Result<ExitStatus>, said: &str) -> String {
+/// What an engine ends with when it cannot start a program: the agent is this very program, and an
+/// image whose C library is another one, or older, cannot run it.
+const NOT_STARTED: [i32; 2] = [126, 127];
+
+fn problem_of(status: io::Result<ExitStatus>, said: &str, kind: Kind) -> String {
+    let code = status.as_ref().ok().and_then(ExitStatus::code);
+    let is_container = matches!(kind, Kind::Container(_));
+    if is_container && code.is_some_and(|code| NOT_STARTED.contains(&code)) {
+        let said = said.lines().last().unwrap_or_default();
+        return format!(
+            "the image cannot run Pipewright's agent: it needs the C library (glibc) of this \
+             machine, or a newer one; {said}"
+        );
+    }
     let status = match status {
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
@@ -342,6 +355,23 @@ fn problem_of(status: io::Result<ExitStatus>, said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_cannot_run_the_agent_is_named_as_the_cause() {
+        use std::os::unix::process::ExitStatusExt;
+        let ended = |code: i32| Ok(ExitStatus::from_raw(code << 8));
+        let container = Kind::Container(crate::sandbox::Engine::Docker);
+        let said = "exec /pipewright: no such file or directory";
+        let problem = problem_of(ended(127), said, container);
+        assert!(
+            problem.starts_with("the image cannot run") && problem.ends_with(said),
+            "{problem}"
+        );
+        let problem = problem_of(ended(127), said, Kind::Process);
+        assert!(problem.starts_with("the agent ended without"), "{problem}");
+        let problem = problem_of(ended(3), "", container);
+        assert!(problem.starts_with("the agent ended without"), "{problem}");
+    }
 
     #[test]
     fn a_line_is_read_whole_and_never_longer_than_a_message() {

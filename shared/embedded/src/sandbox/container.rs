@@ -10,6 +10,9 @@ const PULL_WITHIN: Duration = Duration::from_mins(30);
 /// How long an engine may take to say something.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// How many processes and threads a build may have at a time.
+const PROCESSES_MAX: &str = "8192";
+
 /// The label that containers carry: its value is the data directory that they belong to.
 const LABEL: &str = "pipewright.data";
 
@@ -24,6 +27,7 @@ pub(super) fn command(engine: Engine, launch: &Launch<'_>) -> Command {
     command
         .args(["run", "--rm", "--interactive", "--pull", "never"])
         .args(["--security-opt", "label=disable"])
+        .args(["--pids-limit", PROCESSES_MAX])
         .args(["--name", &container(launch.name)])
         .args(["--label", &format!("{LABEL}={}", launch.label)])
         .args(["--workdir", ROOM, "--entrypoint", AGENT]);
@@ -126,9 +130,9 @@ mod tests {
         };
         let command = command(Engine::Podman, &launch);
         let words: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
-        expect![[r"
+        expect![[r#"
             run --rm --interactive --pull never
-            --security-opt label=disable
+            --security-opt label=disable --pids-limit 8192
             --name pipewright-b1
             --label pipewright.data=/data
             --workdir /codebuild
@@ -136,7 +140,7 @@ mod tests {
             --mount type=bind,source=/data/builds/b1/room,target=/codebuild
             --mount type=bind,source=/data/builds/.cache/p,target=/codebuild/cache
             --mount type=bind,source=/usr/bin/pipewright,target=/pipewright/agent,readonly
-            --mount type=bind,source=/data/builds/b1/envelope.json,target=/pipewright/envelope.json,readonly rust:1.95 agent /pipewright/envelope.json"]]
+            --mount type=bind,source=/data/builds/b1/envelope.json,target=/pipewright/envelope.json,readonly rust:1.95 agent /pipewright/envelope.json"#]]
         .assert_eq(
             &["--security", "--name", "--label", "--workdir", "--entrypoint", "--mount"]
                 .iter()

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use ports::StoreError;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use thiserror::Error;
 
 /// All tables, in one file.
@@ -84,6 +84,31 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         .pragma_update(None, "query_only", true)
         .map_err(refused)?;
     Ok(connection)
+}
+
+/// Whether the file is a sound database of ours; nothing is changed, and nothing must be there.
+pub(super) fn examine(path: &Path) -> Result<(), OpenError> {
+    let is_there = std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    if !is_there {
+        return Ok(());
+    }
+    let name = path.display().to_string();
+    let refused = |source| refusal(&name, source);
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
+    check(&connection, &name)?;
+    let said: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(refused)?;
+    if said == "ok" {
+        Ok(())
+    } else {
+        Err(OpenError::Damaged {
+            path: name,
+            why: said,
+        })
+    }
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
