@@ -130,7 +130,7 @@ mod tests {
         };
         let command = command(Engine::Podman, &launch);
         let words: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
-        expect![[r#"
+        expect![[r"
             run --rm --interactive --pull never
             --security-opt label=disable --pids-limit 8192
             --name pipewright-b1
@@ -140,7 +140,7 @@ mod tests {
             --mount type=bind,source=/data/builds/b1/room,target=/codebuild
             --mount type=bind,source=/data/builds/.cache/p,target=/codebuild/cache
             --mount type=bind,source=/usr/bin/pipewright,target=/pipewright/agent,readonly
-            --mount type=bind,source=/data/builds/b1/envelope.json,target=/pipewright/envelope.json,readonly rust:1.95 agent /pipewright/envelope.json"#]]
+            --mount type=bind,source=/data/builds/b1/envelope.json,target=/pipewright/envelope.json,readonly rust:1.95 agent /pipewright/envelope.json"]]
         .assert_eq(
             &["--security", "--name", "--label", "--workdir", "--entrypoint", "--mount"]
                 .iter()
