@@ -6,7 +6,7 @@ mod follow;
 mod prepare;
 mod results;
 mod show;
-mod sources;
+pub(super) mod sources;
 
 use std::{future::Future, path::PathBuf};
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::run::sources::Sources;
 use crate::{
     args::{Output, ValidateArgs},
     diagnostics,
@@ -61,6 +62,7 @@ fn check(path: &Path) -> Checked {
             );
             let mut findings = file.warnings();
             findings.extend(file.unsupported(&file.declaration));
+            findings.extend(sources(&file));
             Checked {
                 name,
                 exit: Exit::Succeeded,
@@ -75,6 +77,24 @@ fn check(path: &Path) -> Checked {
             summary: String::new(),
         },
     }
+}
+
+/// What a run would miss at its sources, as warnings: a run may be given them.
+fn sources(file: &PipelineFile) -> Vec<Finding> {
+    let declaration = &file.declaration;
+    let Ok(sources) = Sources::of(file, declaration, &[]) else {
+        return Vec::new();
+    };
+    if !file.has_resources {
+        return Vec::new();
+    }
+    let missing = sources.missing(file, declaration, false);
+    let unknown = sources.unknown(file, declaration);
+    let warning = |finding| Finding {
+        severity: Severity::Warning,
+        ..finding
+    };
+    missing.into_iter().chain(unknown).map(warning).collect()
 }
 
 fn show(checked: &Checked, terminal: Terminal) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! What the file names and this machine does not have. A declaration is valid without it, because
+//! What the file names and this machine does not have, or cannot have. A declaration is valid without it, because
 //! the services would only find out when they run; a run is better not begun.
 
 use std::{
@@ -6,6 +6,7 @@ use std::{
     path::{Path as FilePath, PathBuf},
 };
 
+use embedded::objects::check_bucket;
 use model::{
     ActionDeclaration, PipelineDeclaration, StageDeclaration,
     declaration::{problem::nearest, reference::has_reference},
@@ -33,6 +34,7 @@ pub(super) fn find(file: &PipelineFile, wanted: &PipelineDeclaration) -> Vec<Fin
     for stage in &wanted.stages {
         for action in &stage.actions {
             findings.extend(project(file, stage, action));
+            findings.extend(bucket(file, stage, action));
         }
     }
     findings
@@ -60,6 +62,28 @@ fn absent(
             .at(&file.source, path.place)
             .with_help(help),
     )
+}
+
+/// A bucket whose name S3 would not take either.
+fn bucket(
+    file: &PipelineFile,
+    stage: &StageDeclaration,
+    action: &ActionDeclaration,
+) -> Option<Finding> {
+    if action.action_type_id.provider != "S3" {
+        return None;
+    }
+    let (key, name) = ["S3Bucket", "BucketName"]
+        .into_iter()
+        .find_map(|key| Some((key, action.configuration.get(key)?)))?;
+    if has_reference(name) {
+        return None;
+    }
+    let why = check_bucket(name).err()?;
+    let message = format!("stage `{}`, action `{}`: {why}", stage.name, action.name);
+    let place = file.place_of_action(&stage.name, &action.name, &["configuration", key]);
+    let finding = Finding::error(message).at(&file.source, place);
+    Some(finding.with_help("give the bucket another name"))
 }
 
 fn project(

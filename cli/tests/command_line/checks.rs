@@ -96,6 +96,29 @@ fn what_will_not_do_what_its_author_meant_is_a_warning() {
 }
 
 #[test]
+fn what_a_run_would_refuse_is_a_warning_of_validate() {
+    let bench = Bench::with(
+        &SHIP
+            .replace("S3ObjectKey: site.zip", "S3ObjectKey: other.zip")
+            .replace("BucketName: the-site", "BucketName: The_Site"),
+    );
+    bench.call(&["validate", "p.yml"]).expect(0).says(&[
+        "warning: stage `Source`, action `get` takes object `other.zip`",
+        "warning: stage `Deploy`, action `upload`: `The_Site` cannot be the name of a bucket",
+        "help: give the bucket another name",
+    ]);
+    let run = bench.call(&["run", "p.yml", "--approve", "auto"]).expect(4);
+    run.says(&[
+        "error: stage `Deploy`, action `upload`: `The_Site`",
+        "--> p.yml:",
+    ]);
+    let listed = "resources: {repositories: {elsewhere: site}}\n";
+    let bench = Bench::with(&format!("{WORK}{listed}"));
+    let ended = bench.call(&["validate", "p.yml"]).expect(0);
+    ended.says(&["warning: stage `Source`, action `get` takes repository `here`"]);
+}
+
+#[test]
 fn a_file_may_come_in_by_standard_input() {
     let bench = Bench::new();
     let ended = bench.call_with(SHIP, &["validate", "-"]).expect(0);

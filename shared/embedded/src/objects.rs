@@ -32,6 +32,7 @@ use tempfile::TempDir;
 use blobs::Blobs;
 pub use export::Exported;
 use index::{Index, NewVersion};
+pub use names::check_bucket;
 
 /// The largest object that is taken; S3 takes no more in one put either.
 pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
@@ -103,7 +104,7 @@ impl ObjectStore for Objects {
     async fn create_bucket(&self, bucket: &str) -> Result<(), ObjectError> {
         let bucket = bucket.to_owned();
         self.blocking(move |inner| {
-            names::check_bucket(&bucket)?;
+            check_bucket(&bucket)?;
             inner.index().create_bucket(&bucket, inner.clock.now())
         })
         .await

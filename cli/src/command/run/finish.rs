@@ -219,7 +219,11 @@ fn finding(
             let message = format!("the execution took longer than {time} and was abandoned");
             return Some(Finding::error(message).with_help("give it more with --timeout TIME"));
         }
-        Ending::Interrupted | Ending::Waits | Ending::Over => {}
+        Ending::Interrupted => {
+            let finding = Finding::error("interrupted: what was in progress was abandoned");
+            return Some(finding.with_help(format!("run it again: pipewright run {file}")));
+        }
+        Ending::Waits | Ending::Over => {}
     }
     let (stage, action) = progress.failed()?;
     let error = action.error.as_ref();

@@ -9,7 +9,8 @@ const KEY_BYTES_MAX: usize = 1_024;
 const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const SUFFIXES: [&str; 4] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3"];
 
-pub(super) fn check_bucket(name: &str) -> Result<(), ObjectError> {
+/// Whether a bucket may have that name.
+pub fn check_bucket(name: &str) -> Result<(), ObjectError> {
     let refuse = |why: String| {
         let text = format!("`{name}` cannot be the name of a bucket: {why}");
         Err(ObjectError::InvalidName(text))
