@@ -3,12 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use async_trait::async_trait;
 use embedded::{GitRepositories, ManualClock, Objects, SeededRandom, Store};
 use model::{
-    ActionOutput, ActionStatus, AttemptKey, Change, Input, Job, PipelineDeclaration, Timestamp,
-    build::{BuildOrder, BuildState},
-    effect::ApprovalRequest,
+    ActionOutput, ActionStatus, Input, Job, PipelineDeclaration, Timestamp,
     job::{ActionResult, ErrorDetails},
     state::{Trigger, TriggerType},
 };
@@ -16,51 +13,7 @@ use pipewright_operations::{
     CreatePipeline, OperationError, StartPipelineExecution, UpdatePipeline, apply_inputs,
     create_pipeline, start_pipeline_execution, update_pipeline,
 };
-use ports::{Account, BuildRunner, EventBus, Queues, StoreError, World, builds::BuildError};
-
-/// Takes everything and does nothing.
-struct Nobody;
-
-#[async_trait]
-impl Queues for Nobody {
-    async fn offer(&self, _job: Arc<Job>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn cancel(&self, _key: &AttemptKey) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn send(&self, _pipeline: &str, _input: Input) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl EventBus for Nobody {
-    async fn publish(&self, _changes: &[Change]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn ask(&self, _request: &ApprovalRequest) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl BuildRunner for Nobody {
-    async fn start(&self, _order: BuildOrder) -> Result<(), BuildError> {
-        Ok(())
-    }
-
-    async fn state(&self, _id: &str) -> Result<BuildState, BuildError> {
-        Ok(BuildState::Unknown)
-    }
-
-    async fn stop(&self, _id: &str) -> Result<(), BuildError> {
-        Ok(())
-    }
-}
+use ports::{Account, StoreError, World, nobody::Nobody};
 
 fn world() -> World {
     let clock = Arc::new(ManualClock::new(Timestamp(1_547_106_937_000)));

@@ -20,6 +20,8 @@ pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod deliver;
+#[cfg(feature = "contract")]
+pub mod nobody;
 pub mod objects;
 pub mod projects;
 pub mod queues;

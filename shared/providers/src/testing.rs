@@ -16,17 +16,17 @@ use embedded::{
     repositories::{Kind, Source},
 };
 use model::{
-    ActionCategory, ActionOutput, ActionStatus, AttemptKey, Change, Execution, ExecutionId,
-    ExecutionStatus, Input, Job, PipelineState, StageStatus, Timestamp,
+    ActionCategory, ActionOutput, ActionStatus, AttemptKey, Execution, ExecutionId,
+    ExecutionStatus, Job, PipelineState, StageStatus, Timestamp,
     build::{BuildOrder, BuildReport, BuildState, BuildStatus},
     declaration::{ActionOwner, ActionTypeId, ExecutionMode},
-    effect::ApprovalRequest,
     job::{ActionResult, ErrorDetails, JobArtifact},
     state::{ActionState, Position, StageExecution, Trigger, TriggerType},
 };
 use ports::{
-    Account, BuildRunner, Commit, EventBus, ObjectStore, Queues, StoreError, World,
+    Account, BuildRunner, Commit, ObjectStore, World,
     builds::BuildError,
+    nobody::Nobody,
     objects::{ObjectInfo, ObjectMetadata, PutObject},
     store::{Audit, Doer},
 };
@@ -393,34 +393,5 @@ pub(crate) fn report(status: BuildStatus) -> BuildReport {
         isolation: "process".to_owned(),
         log_stream: "the-log".to_owned(),
         retries_wanted: None,
-    }
-}
-
-/// Takes messages and listens to none.
-struct Nobody;
-
-#[async_trait]
-impl Queues for Nobody {
-    async fn offer(&self, _job: Arc<Job>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn cancel(&self, _key: &AttemptKey) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn send(&self, _pipeline: &str, _input: Input) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl EventBus for Nobody {
-    async fn publish(&self, _changes: &[Change]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn ask(&self, _request: &ApprovalRequest) -> Result<(), StoreError> {
-        Ok(())
     }
 }

@@ -2,22 +2,19 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use async_trait::async_trait;
 use embedded::{
     DataDir, GitRepositories, ManualClock, Objects, SeededRandom, Store,
     store::{Fault, Faults},
 };
 use model::{
-    ActionOutput, AttemptKey, Change, Execution, Input, Job, PipelineDeclaration, Timestamp,
-    build::{BuildOrder, BuildState},
-    effect::ApprovalRequest,
+    ActionOutput, Execution, Input, PipelineDeclaration, Timestamp,
     job::{ActionResult, ErrorDetails},
     state::SourceRevision,
 };
 use operations::{CreatePipeline, apply_inputs, create_pipeline};
 use ports::{
-    Account, BuildRunner, EventBus, Queues, StoreError, World,
-    builds::BuildError,
+    Account, World,
+    nobody::Nobody,
     objects::{ObjectMetadata, PutObject},
     store::Commit,
 };
@@ -191,49 +188,5 @@ impl Faults for NoStartOfBroken {
     fn of_commit(&self, commit: &Commit) -> Option<Fault> {
         let is_start = commit.audit.cause == "StartPipelineExecution";
         (is_start && commit.state.head.pipeline == "broken").then_some(Fault::Unavailable)
-    }
-}
-
-/// Takes everything and does nothing.
-struct Nobody;
-
-#[async_trait]
-impl Queues for Nobody {
-    async fn offer(&self, _job: Arc<Job>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn cancel(&self, _key: &AttemptKey) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn send(&self, _pipeline: &str, _input: Input) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl EventBus for Nobody {
-    async fn publish(&self, _changes: &[Change]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn ask(&self, _request: &ApprovalRequest) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl BuildRunner for Nobody {
-    async fn start(&self, _order: BuildOrder) -> Result<(), BuildError> {
-        Ok(())
-    }
-
-    async fn state(&self, _id: &str) -> Result<BuildState, BuildError> {
-        Ok(BuildState::Unknown)
-    }
-
-    async fn stop(&self, _id: &str) -> Result<(), BuildError> {
-        Ok(())
     }
 }
