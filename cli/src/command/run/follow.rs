@@ -390,8 +390,11 @@ impl<'a> Follower<'a> {
         self.show.insist(&match (abandon, acting.is_empty()) {
             (true, false) => format!("abandoning {names}; builds get 10 s to end"),
             (true, true) => "stopping".to_owned(),
-            (false, _) => {
+            (false, _) if acting.len() == 1 => {
                 format!("stopping when {names} has ended; Ctrl-C again abandons it")
+            }
+            (false, _) => {
+                format!("stopping when {names} have ended; Ctrl-C again abandons them")
             }
         });
         self.stop(abandon, "interrupted").await
