@@ -17,7 +17,7 @@ use model::{
         decode::{Decoder, UnknownFields},
         node::{DOCUMENT_BYTES_MAX, Entry, Node, Value},
         path::Path,
-        problem::{Place, Problem},
+        problem::{Place, Problem, nearest},
         read::{Format, read_valid_tree, tree},
         validate::Context,
     },
@@ -230,11 +230,15 @@ fn guess(text: &str) -> Format {
 
 /// Tells a document that is something else from a pipeline with mistakes in it.
 fn refuse_other_documents(root: &Node, source: &Arc<Source>) -> Result<(), Failure> {
+    const KEYS: [&str; 4] = [PIPELINE, RESOURCES, "stages", "name"];
     let has = |key: &str| root.entry(key).is_some();
     let Value::Map(entries) = &root.value else {
         return Ok(());
     };
-    let is_pipeline = [PIPELINE, RESOURCES, "stages", "name"].into_iter().any(has);
+    // A slip in one of the names is for the reader, who knows what was meant.
+    let is_pipeline = entries
+        .iter()
+        .any(|entry| nearest(&entry.key, KEYS).is_some());
     if entries.is_empty() || is_pipeline {
         return Ok(());
     }

@@ -14,7 +14,7 @@ mod worker_loop;
 use std::{
     io,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -87,9 +87,10 @@ impl Wiring {
 pub struct Machine {
     pub world: World,
     queues: LocalQueues,
-    /// The loops end when this is dropped.
-    go_on: oneshot::Sender<()>,
-    loops: JoinHandle<()>,
+    /// What was told before anybody listened.
+    first: Mutex<Option<broadcast::Receiver<Notice>>>,
+    /// The loops, and what is dropped to end them; none once they have ended.
+    loops: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Machine {
@@ -104,6 +105,7 @@ impl Machine {
             .enable_all()
             .build()?;
         let (go_on, end) = oneshot::channel::<()>();
+        let first = Mutex::new(Some(queues.subscribe()));
         let loops = thread::Builder::new()
             .name("pipewright-loops".to_owned())
             .spawn(move || {
@@ -122,21 +124,30 @@ impl Machine {
         Ok(Self {
             world,
             queues,
-            go_on,
-            loops,
+            first,
+            loops: Some((go_on, loops)),
         })
     }
 
-    /// Everything that happens from now on.
+    /// Everything that happens from the beginning on, for the first who asks; for others, from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.queues.subscribe()
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.take().unwrap_or_else(|| self.queues.subscribe())
     }
 
     /// Ends the loops, and waits until they have ended.
     pub fn stop(self) {
-        drop(self.go_on);
-        // A loop that panicked has ended as well.
-        let _ = self.loops.join();
+        drop(self);
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some((go_on, loops)) = self.loops.take() {
+            drop(go_on);
+            // A loop that panicked has ended as well.
+            let _ = loops.join();
+        }
     }
 }
 

@@ -72,7 +72,6 @@ impl Order {
             .unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY))
     }
 
-    /// The command that continues an execution of a kept state.
     /// A warning when an approval will come that nobody here answers.
     fn unanswered(&self) -> Vec<String> {
         if self.policy.how != Approve::Fail {
@@ -99,6 +98,7 @@ impl Order {
         )]
     }
 
+    /// The command that continues an execution of a kept state.
     fn resume_command(&self, execution: &str) -> String {
         let data = match &self.args.data {
             Some(data) => format!(" --data {}", data.display()),

@@ -11,44 +11,56 @@ use model::declaration::{
 
 use crate::failure::{Finding, Source};
 
+/// How many are reported: after so many the reader knows what to look for.
+const REPORTED_MAX: usize = 20;
+
 /// A warning for each reference of the text that no value has.
 pub(super) fn find(source: &Arc<Source>, root: &Node) -> Vec<Finding> {
     let mut values = Vec::new();
     collect(root, &mut values);
-    // A line that is a comment from its beginning was meant as one.
-    let lines = source.text.lines().enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim_start().starts_with('#'));
-    let mut findings = Vec::new();
-    for (at, line) in lines.clone() {
-        let Some(start) = line.find(" #{").map(|space| space + 1) else {
-            continue;
-        };
-        let end = line[start..]
-            .find('}')
-            .map_or(line.len(), |end| start + end + 1);
-        let text = &line[start..end];
-        if !references(text).is_ok_and(|found| found.len() == 1) {
-            continue;
-        }
-        let written: usize = lines
-            .clone()
-            .map(|(_, line)| line.matches(text).count())
-            .sum();
-        let read: usize = values.iter().map(|value| value.matches(text).count()).sum();
-        if written <= read {
-            continue;
-        }
-        let message = format!("YAML takes `{text}` for a comment, so no value has it");
+    let lost = source.text.lines().enumerate().filter_map(|(at, line)| {
+        let (start, text) = cut_off(line)?;
+        // A line of a block has no comments: it is part of a value as it stands.
+        let is_whole = values.iter().any(|value| value.contains(line.trim()));
         let column = line[..start].chars().count() + 1;
         let place = Place {
             line: at + 1,
             column,
             end_column: column + text.chars().count(),
         };
-        let help = "put the whole value in quotes";
-        findings.push(Finding::warning(message).at(source, place).with_help(help));
+        (!is_whole).then_some((place, text))
+    });
+    lost.take(REPORTED_MAX)
+        .map(|(place, text)| {
+            let message = format!("YAML takes `{text}` for a comment, so no value has it");
+            let help = "put the whole value in quotes";
+            Finding::warning(message).at(source, place).with_help(help)
+        })
+        .collect()
+}
+
+/// The reference with which the comment of a line begins, and where.
+fn cut_off(line: &str) -> Option<(usize, &str)> {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, character) in line.char_indices() {
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            // Elsewhere in a value, a quote is a character like any other.
+            (None, '"' | '\'') if " [{,".contains(before) => quote = Some(character),
+            (None, '#') if before.is_whitespace() => {
+                let is_after_value = !line[..at].trim().is_empty();
+                let end = line[at..].find('}').map(|end| at + end + 1)?;
+                let text = &line[at..end];
+                let is_reference = references(text).is_ok_and(|found| found.len() == 1);
+                return (is_after_value && is_reference && text.starts_with("#{"))
+                    .then_some((at, text));
+            }
+            (Some(_) | None, _) => {}
+        }
+        before = character;
     }
-    findings
+    None
 }
 
 fn collect<'a>(node: &'a Node, values: &mut Vec<&'a str>) {
@@ -62,5 +74,32 @@ fn collect<'a>(node: &'a Node, values: &mut Vec<&'a str>) {
             }
         }
         Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_beginning_of_a_comment_is_cut_off() {
+        let found = |line| cut_off(line).map(|(_, text)| text);
+        let reference = Some("#{source.CommitId}");
+        assert_eq!(found("- echo #{source.CommitId} now"), reference);
+        assert_eq!(found("  - echo it's #{source.CommitId}"), reference);
+        assert_eq!(found("Über: ß #{source.CommitId}"), reference);
+        for line in [
+            "- 'echo #{source.CommitId}'",
+            "- \"echo #{source.CommitId}\"",
+            "# echo #{source.CommitId}",
+            "- make # with #{source.CommitId}",
+            "- echo#{source.CommitId}",
+            "- {a: 'x #{source.CommitId}'}",
+            "- echo #{not closed",
+            "- echo # {source.CommitId}",
+            "",
+        ] {
+            assert_eq!(found(line), None, "{line}");
+        }
     }
 }

@@ -225,6 +225,9 @@ fn draw(row: &Row, canvas: Canvas) -> String {
     let mut left = canvas.width.saturating_sub(1);
     let mut line = String::new();
     for (text, style) in row {
+        if left == 0 {
+            break;
+        }
         if text.width() > left {
             // What is cut says so.
             let shown = format!("{}…", cells(text, left.saturating_sub(1)));

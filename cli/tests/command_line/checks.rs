@@ -135,6 +135,12 @@ fn a_document_that_is_something_else_is_told_so_once() {
     );
     bench.write("appspec.yml", "version: 0.0\nos: linux\nfiles: []\n");
     bench.write("event.json", r#"{"CodePipeline.job": {"id": "x"}}"#);
+    let slip = SHIP.replace("pipeline:", "pipelin:");
+    bench.write("slip.yml", slip);
+    bench
+        .call(&["validate", "slip.yml"])
+        .expect(3)
+        .says(&["did you mean `pipeline`?"]);
     for (file, what) in [
         ("buildspec.yml", "this is a buildspec, not a pipeline"),
         ("appspec.yml", "this is an AppSpec, not a pipeline"),

@@ -18,6 +18,7 @@ use std::{
 };
 
 mod bubblewrap;
+mod closed;
 pub(crate) mod container;
 pub mod probe;
 pub mod process;

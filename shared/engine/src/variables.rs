@@ -132,8 +132,8 @@ impl Values<'_> {
                 match quote_at(&command[..reference.range.start]) {
                     Quote::Unclear => {
                         return Err(ErrorDetails::configuration(format!(
-                            "`commands` has `{}` in single quotes within backquotes, where no \
-                             value can be put; write $(…) instead of the backquotes",
+                            "`commands` has `{}` in single quotes within backquotes within double quotes, \
+                             where no value can be put; write $(…) instead of the backquotes",
                             &command[reference.range.clone()]
                         )));
                     }
@@ -227,7 +227,8 @@ enum Quote {
     None,
     Single,
     Double,
-    /// In single quotes within backquotes, whose own quoting differs from shell to shell.
+    /// In single quotes within backquotes within double quotes: what quotes mean there differs from
+    /// shell to shell.
     Unclear,
 }
 
@@ -246,10 +247,12 @@ enum Open {
 fn quote_at(before: &str) -> Quote {
     let mut open: Vec<Open> = Vec::new();
     let (mut escaped, mut last) = (false, 0);
-    for byte in before.bytes() {
+    for mut byte in before.bytes() {
         let inner = open.last().copied();
         if escaped {
             escaped = false;
+            // What was escaped begins nothing: `\$(` is no substitution.
+            byte = 0;
         } else if inner == Some(Open::Single) {
             if byte == b'\'' {
                 open.pop();
@@ -273,11 +276,16 @@ fn quote_at(before: &str) -> Quote {
         last = byte;
     }
     match open.last() {
-        Some(Open::Single) if open.contains(&Open::Backquotes) => Quote::Unclear,
+        Some(Open::Single) if is_backquoted_in_quotes(&open) => Quote::Unclear,
         Some(Open::Single) => Quote::Single,
         Some(Open::Double) => Quote::Double,
         Some(Open::Substitution | Open::Backquotes) | None => Quote::None,
     }
+}
+
+fn is_backquoted_in_quotes(open: &[Open]) -> bool {
+    let quoted = open.iter().position(|open| *open == Open::Double);
+    quoted.is_some_and(|at| open[at..].contains(&Open::Backquotes))
 }
 
 #[cfg(test)]
@@ -301,7 +309,12 @@ mod tests {
             ("X=$((1 + (2)) '", "single"),
             ("X=$(a (b) '", "single"),
             ("X=`echo ", "none"),
-            ("X=`echo '", "unclear"),
+            ("X=`echo '", "single"),
+            ("X=\"`echo '", "unclear"),
+            ("X=\"$(echo `a '", "unclear"),
+            ("grep \"\\$(\" f; echo '", "single"),
+            ("echo \"do \\$(it's) * ", "double"),
+            ("echo \\`; echo '", "single"),
             ("X=\"`echo a` ", "double"),
             ("(cd a && echo '", "single"),
         ] {

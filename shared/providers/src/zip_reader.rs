@@ -126,28 +126,41 @@ impl ZipReader {
     }
 }
 
-/// The size of an archive, and the largest number of entries that anything at its end claims.
+/// The size of an archive, and the largest number of entries that any end record of it claims.
+///
+/// A number that does not fit the short form is 0xffff there, and in a record that the locator
+/// before the short form leads to; where it leads to none, nobody knows how many there are.
 fn describe(file: &mut (impl Read + Seek)) -> io::Result<(u64, u64)> {
+    const LOCATOR: usize = 20;
+    const RECORD: u64 = 56;
     let packed = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(packed.saturating_sub(END_BYTES_MAX)))?;
     let mut end = Vec::new();
     file.by_ref().take(END_BYTES_MAX).read_to_end(&mut end)?;
+    let mut claimed = 0;
+    for at in 0..end.len() {
+        let Some(short) = end[at..]
+            .strip_prefix(b"PK\x05\x06")
+            .and_then(|e| e.get(6..8))
+        else {
+            continue;
+        };
+        let locator = at.checked_sub(LOCATOR).map(|start| &end[start..at]);
+        let locator = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07"));
+        let count = u64::from(u16::from_le_bytes([short[0], short[1]]));
+        let Some(offset) = locator.and_then(|l| l[4..].first_chunk()) else {
+            claimed = claimed.max(count);
+            continue;
+        };
+        let mut record = Vec::new();
+        file.seek(SeekFrom::Start(u64::from_le_bytes(*offset)))?;
+        file.by_ref().take(RECORD).read_to_end(&mut record)?;
+        let long = record.strip_prefix(b"PK\x06\x06").and_then(|r| r.get(28..));
+        let long = long.and_then(|rest| rest.first_chunk().copied());
+        claimed = claimed.max(long.map_or(u64::MAX, u64::from_le_bytes));
+    }
     file.rewind()?;
-    // The short form says 0xffff where the long one, before it, tells the number.
-    let short = |at: usize| {
-        let count = end.get(at + 10..at + 12)?.try_into().ok()?;
-        Some(u64::from(u16::from_le_bytes(count))).filter(|count| *count != 0xffff)
-    };
-    let long = |at: usize| {
-        let count = end.get(at + 32..at + 40)?.try_into().ok()?;
-        Some(u64::from_le_bytes(count))
-    };
-    let claims = (0..end.len()).filter_map(|at| match end.get(at..at + 4)? {
-        b"PK\x05\x06" => short(at),
-        b"PK\x06\x06" => long(at),
-        _ => None,
-    });
-    Ok((packed, claims.max().unwrap_or(0)))
+    Ok((packed, claimed))
 }
 
 enum Failed {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::{ActionCategory, change::EventState, job::FailureType};
+use model::{ActionCategory, PipelineDeclaration, change::EventState, job::FailureType};
 use serde_json::{Value, json};
 
 use super::{
@@ -259,17 +259,6 @@ fn next(
         until: Some(stage.name.clone()),
         ..Selection::default()
     };
-    let mut given = String::new();
-    for (name, value) in &order.args.variables {
-        let _ = write!(given, " -V {}", shell_word(&format!("{name}={value}")));
-    }
-    for (name, value) in &order.args.sources {
-        let _ = write!(
-            given,
-            " --source {}",
-            shell_word(&format!("{name}={value}"))
-        );
-    }
     // A rejection is a decision, and what is configured wrongly fails again.
     let is_decided = action.kind.category == ActionCategory::Approval;
     let is_misconfigured = action
@@ -278,13 +267,12 @@ fn next(
         .is_some_and(|error| error.code == FailureType::ConfigurationError);
     let again = if is_decided || is_misconfigured {
         None
-    } else if only.apply(&order.file.declaration).is_ok() {
+    } else if let Ok(part) = only.apply(&order.file.declaration) {
+        let given = given(order, &part);
         Some(format!("pipewright run {file} --only {one}{given} -v"))
-    } else if until.apply(&order.file.declaration).is_ok() {
-        Some(format!(
-            "pipewright run {file} --until {}{given} -v",
-            stage.name
-        ))
+    } else if let Ok(part) = until.apply(&order.file.declaration) {
+        let (stage, given) = (&stage.name, given(order, &part));
+        Some(format!("pipewright run {file} --until {stage}{given} -v"))
     } else {
         None
     };
@@ -293,6 +281,21 @@ fn next(
         let _ = write!(help, "{separator}try it again: {again}");
     }
     help
+}
+
+/// What the command line said that a run of this part must say again.
+fn given(order: &Order, part: &PipelineDeclaration) -> String {
+    let mut given = String::new();
+    for (name, value) in &order.args.variables {
+        let _ = write!(given, " -V {}", shell_word(&format!("{name}={value}")));
+    }
+    for (name, value) in &order.args.sources {
+        if part.stages.iter().any(|stage| stage.action(name).is_some()) {
+            let word = shell_word(&format!("{name}={value}"));
+            let _ = write!(given, " --source {word}");
+        }
+    }
+    given
 }
 
 /// The text as one word of a shell's command line.

@@ -13,6 +13,8 @@ use super::{ArchiveError, LINK_TARGET_MAX_BYTES, Limits};
 /// The end record is 22 bytes and a comment of at most 64 KiB follows it; the 64-bit form's
 /// locator of 20 bytes and record of 56 stand before it.
 const END_SEARCH_BYTES: u64 = 22 + 65_535 + 20 + 56;
+const LOCATOR_BYTES: usize = 20;
+const RECORD_BYTES: u64 = 56;
 /// As many links as Linux follows before it gives up.
 const LINK_HOPS_MAX: usize = 40;
 
@@ -65,6 +67,9 @@ pub(super) fn unreadable(error: &ZipError) -> ArchiveError {
 
 /// The largest number of entries that any end record of the file claims, so that a directory of
 /// millions is refused before it is held in memory.
+///
+/// A number that does not fit the short form is in a record that the locator before it leads to;
+/// where it leads to none, nobody knows how many there are.
 fn claimed_entries(file: &mut File) -> std::io::Result<u64> {
     let length = file.seek(SeekFrom::End(0))?;
     let start = length.saturating_sub(END_SEARCH_BYTES);
@@ -73,20 +78,29 @@ fn claimed_entries(file: &mut File) -> std::io::Result<u64> {
     file.take(END_SEARCH_BYTES).read_to_end(&mut tail)?;
     let mut claimed = 0;
     for at in 0..tail.len() {
-        let rest = &tail[at..];
-        if rest.starts_with(b"PK\x05\x06")
-            && let Some(bytes) = rest.get(10..12).and_then(|b| b.first_chunk::<2>())
-            && *bytes != [0xff, 0xff]
-        {
-            claimed = claimed.max(u64::from(u16::from_le_bytes(*bytes)));
-        }
-        if rest.starts_with(b"PK\x06\x06")
-            && let Some(bytes) = rest.get(32..40).and_then(|b| b.first_chunk::<8>())
-        {
-            claimed = claimed.max(u64::from_le_bytes(*bytes));
-        }
+        let Some(short) = tail[at..]
+            .strip_prefix(b"PK\x05\x06")
+            .and_then(|e| e.get(6..8))
+        else {
+            continue;
+        };
+        let locator = at.checked_sub(LOCATOR_BYTES).map(|start| &tail[start..at]);
+        let locator = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07"));
+        claimed = claimed.max(match locator.and_then(|l| l[4..].first_chunk()) {
+            None => u64::from(u16::from_le_bytes([short[0], short[1]])),
+            Some(offset) => long_form(file, u64::from_le_bytes(*offset))?.unwrap_or(u64::MAX),
+        });
     }
     Ok(claimed)
+}
+
+fn long_form(file: &mut File, offset: u64) -> std::io::Result<Option<u64>> {
+    let mut record = Vec::new();
+    file.seek(SeekFrom::Start(offset))?;
+    file.take(RECORD_BYTES).read_to_end(&mut record)?;
+    let count = record.strip_prefix(b"PK\x06\x06").and_then(|r| r.get(28..));
+    let count = count.and_then(|rest| rest.first_chunk().copied());
+    Ok(count.map(u64::from_le_bytes))
 }
 
 /// Reads all names, kinds and link targets, and refuses what could lead outside.

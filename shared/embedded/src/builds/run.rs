@@ -257,32 +257,36 @@ impl Build {
 
     async fn attempt(&mut self, log: LogWriter) -> Result<Ended, Failure> {
         let cache = self.cache()?;
-        let (room, tmp) = (self.directory.room(), self.directory.tmp());
-        let image = self.image();
-        let command = sandbox::command(
-            self.choice.kind,
-            &Launch {
-                room: &room,
-                tmp: &tmp,
-                cache: cache.as_deref(),
-                envelope: &self.directory.envelope(),
-                agent: &self.shop.agent,
-                ambient: &self.shop.ambient,
-                hidden: &self.shop.hidden,
-                name: &self.order.id,
-                label: &self.shop.builds.display().to_string(),
-                image: image.as_deref(),
-            },
-        );
-        let topic = Topic {
-            command,
-            kind: self.choice.kind,
-            name: self.order.id.clone(),
-            room,
-            log,
-            secrets: Arc::clone(&self.shop.secrets),
+        let (shop, directory) = (Arc::clone(&self.shop), self.directory.clone());
+        let (kind, name, image) = (self.choice.kind, self.order.id.clone(), self.image());
+        // To put a sandbox together takes a look at much of this machine's files.
+        let begin = move || {
+            let (room, tmp) = (directory.room(), directory.tmp());
+            let command = sandbox::command(
+                kind,
+                &Launch {
+                    room: &room,
+                    tmp: &tmp,
+                    cache: cache.as_deref(),
+                    envelope: &directory.envelope(),
+                    agent: &shop.agent,
+                    ambient: &shop.ambient,
+                    hidden: &shop.hidden,
+                    name: &name,
+                    label: &shop.builds.display().to_string(),
+                    image: image.as_deref(),
+                },
+            );
+            Conversation::begin(Topic {
+                command,
+                kind,
+                name,
+                room,
+                log,
+                secrets: Arc::clone(&shop.secrets),
+            })
         };
-        let begun = tokio::task::spawn_blocking(|| Conversation::begin(topic)).await;
+        let begun = tokio::task::spawn_blocking(begin).await;
         let mut conversation = match begun {
             Ok(Ok(conversation)) => conversation,
             Ok(Err(error)) => return Err(Failure::system("start the agent", &error)),

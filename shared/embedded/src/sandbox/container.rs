@@ -27,10 +27,13 @@ pub(super) fn command(engine: Engine, launch: &Launch<'_>) -> Command {
     command
         .args(["run", "--rm", "--interactive", "--pull", "never"])
         .args(["--security-opt", "label=disable"])
-        .args(["--pids-limit", PROCESSES_MAX])
         .args(["--name", &container(launch.name)])
         .args(["--label", &format!("{LABEL}={}", launch.label)])
         .args(["--workdir", ROOM, "--entrypoint", AGENT]);
+    // A rootless podman may not have the controller for it, and then refuses to start.
+    if engine == Engine::Docker {
+        command.args(["--pids-limit", PROCESSES_MAX]);
+    }
     let mut mount = |source: &Path, target: &Path, options: &str| {
         let (source, target) = (source.display(), target.display());
         command.args([
@@ -132,7 +135,7 @@ mod tests {
         let words: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
         expect![[r"
             run --rm --interactive --pull never
-            --security-opt label=disable --pids-limit 8192
+            --security-opt label=disable
             --name pipewright-b1
             --label pipewright.data=/data
             --workdir /codebuild

@@ -4,13 +4,12 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
 };
 
 use rustix::process::geteuid;
 
-use super::Ambient;
+use super::{Ambient, closed};
 
 /// Where systems keep programs, libraries and their settings.
 const SYSTEM: &[&str] = &[
@@ -39,15 +38,8 @@ const SYSTEM_SECRETS: &[&str] = &[
     "/etc/docker",
 ];
 
-/// Where settings lie that are for some users' eyes only. A runner that is root could read them all,
-/// and so could its builds.
+/// Where settings lie that are for some users' eyes only.
 const SETTINGS: &[&str] = &["/etc", "/opt"];
-
-/// How many entries of [`SETTINGS`] are looked at. A machine with more shows nothing of the rest.
-const SETTINGS_MAX: usize = 20_000;
-
-/// How deep [`SETTINGS`] are looked into; what lies deeper keeps the rights of its folder.
-const SETTINGS_DEPTH_MAX: usize = 16;
 
 /// Where toolchains live below a home directory. Everything else there stays out of sight: keys,
 /// tokens, settings, the credentials of cargo, other projects.
@@ -141,13 +133,14 @@ fn mounts_beside(own: &[&str], ambient: &Ambient, hidden: &[PathBuf]) -> Vec<Mou
     if let Ok(resolver) = fs::canonicalize("/etc/resolv.conf") {
         show(resolver, &mut shown, &mut mounts);
     }
-    for path in toolchains(own, ambient) {
-        show(path, &mut shown, &mut mounts);
+    let toolchains = toolchains(own, ambient);
+    for path in &toolchains {
+        show(path.clone(), &mut shown, &mut mounts);
     }
     let mut secrets: Vec<PathBuf> = SYSTEM_SECRETS.iter().map(PathBuf::from).collect();
     if geteuid().is_root() {
-        let settings: Vec<_> = SETTINGS.iter().map(PathBuf::from).collect();
-        secrets.extend(closed_to_others(&settings, SETTINGS_MAX));
+        let settings = SETTINGS.iter().map(Path::new);
+        secrets.extend(settings.flat_map(|path| closed::to_others(path, &toolchains)));
     }
     for path in secrets.into_iter().chain(hidden.iter().cloned()) {
         hide(&path, &shown, &mut mounts);
@@ -179,45 +172,6 @@ fn hide(path: &Path, shown: &BTreeSet<PathBuf>, mounts: &mut Vec<Mount>) {
             mounts.push(mount);
         }
     }
-}
-
-/// What below these directories only its owner or group may read, from the outside in.
-fn closed_to_others(directories: &[PathBuf], most: usize) -> Vec<PathBuf> {
-    const READABLE: u32 = 0o004;
-    const OPEN: u32 = 0o005;
-    let mut closed = Vec::new();
-    let mut left: Vec<(PathBuf, usize)> =
-        directories.iter().map(|path| (path.clone(), 0)).collect();
-    let mut looked_at = 0;
-    while let Some((directory, depth)) = left.pop() {
-        let Ok(entries) = fs::read_dir(&directory) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            looked_at += 1;
-            let path = entry.path();
-            // A link has no rights of its own; where it leads is looked at there.
-            let Ok(metadata) = entry
-                .metadata()
-                .map(|m| (m.is_symlink(), m.is_dir(), m.mode()))
-            else {
-                continue;
-            };
-            match metadata {
-                (true, _, _) => {}
-                (false, _, _) if looked_at > most => closed.push(path),
-                (false, true, mode) if mode & OPEN == OPEN => {
-                    if depth < SETTINGS_DEPTH_MAX {
-                        left.push((path, depth + 1));
-                    }
-                }
-                (false, false, mode) if mode & READABLE == READABLE => {}
-                (false, _, _) => closed.push(path),
-            }
-        }
-    }
-    closed.sort();
-    closed
 }
 
 fn is_below_one(path: &Path, shown: &BTreeSet<PathBuf>) -> bool {
@@ -259,8 +213,6 @@ fn prefix(programs: &Path, home: Option<&Path>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn home() -> (tempfile::TempDir, Ambient) {
@@ -362,42 +314,6 @@ mod tests {
         let own = directory.path().to_str().unwrap();
         let mounts = mounts_beside(&[own], &ambient, &[]);
         assert_eq!(shown_below(&ambient, &mounts), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_closed_to_others_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        for name in ["open/deep", "closed"] {
-            fs::create_dir_all(at(name)).unwrap();
-        }
-        for name in ["open/public", "open/deep/key", "closed/public", "secret"] {
-            fs::write(at(name), "x").unwrap();
-        }
-        std::os::unix::fs::symlink("/etc/shadow", at("link")).unwrap();
-        let mode = |name: &str, mode| {
-            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
-        };
-        for (name, bits) in [
-            ("open", 0o755),
-            ("open/deep", 0o755),
-            ("open/public", 0o644),
-            ("open/deep/key", 0o640),
-            ("closed", 0o750),
-            ("secret", 0o600),
-        ] {
-            mode(name, bits);
-        }
-        let all = [directory.path().to_owned()];
-        let wanted = [at("closed"), at("open/deep/key"), at("secret")];
-        assert_eq!(closed_to_others(&all, 100), wanted);
-        // What there was no time to look at is closed, too.
-        assert_eq!(
-            closed_to_others(&all, 0),
-            [at("closed"), at("open"), at("secret")]
-        );
-        let gone = [directory.path().join("gone")];
-        assert!(closed_to_others(&gone, 100).is_empty());
     }
 
     #[test]
