@@ -7,7 +7,7 @@ mod buildspecs;
 mod lost_references;
 mod missing;
 mod resources;
-mod unsupported;
+mod would_fail;
 
 use std::{fs::File, io::Read, path::Path as FilePath, path::PathBuf, sync::Arc};
 
@@ -132,9 +132,9 @@ impl PipelineFile {
         missing::find(self, wanted)
     }
 
-    /// The actions of this part of the pipeline that nothing here can do, as warnings.
-    pub fn unsupported(&self, part: &PipelineDeclaration) -> Vec<Finding> {
-        unsupported::find(self, part)
+    /// The actions of this part of the pipeline that would fail when their turn comes, as warnings.
+    pub fn would_fail(&self, part: &PipelineDeclaration) -> Vec<Finding> {
+        would_fail::find(self, part)
     }
 
     /// What is worth knowing about a file that holds no error.

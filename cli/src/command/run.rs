@@ -230,12 +230,12 @@ async fn dry_run(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     for line in isolation {
         terminal.say(&line);
     }
-    let unsupported = order.file.unsupported(&order.declaration);
-    if unsupported.is_empty() {
+    let failing = order.file.would_fail(&order.declaration);
+    if failing.is_empty() {
         terminal.say("This was a dry run: everything needed is there, and nothing was run.");
         return Ok(Exit::Succeeded);
     }
-    let findings = unsupported.into_iter().map(|finding| Finding {
+    let findings = failing.into_iter().map(|finding| Finding {
         severity: Severity::Error,
         ..finding
     });
@@ -273,7 +273,7 @@ async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     let mut follower = follow::Follower::new(&order, &running, &started, terminal);
     // The sources of an execution that goes on were taken when it began.
     if order.args.resume.is_none() {
-        for warning in order.file.unsupported(&order.declaration) {
+        for warning in order.file.would_fail(&order.declaration) {
             follower.say(&[diagnostics::text(
                 &warning,
                 terminal.colour,

@@ -61,7 +61,7 @@ fn check(path: &Path) -> Checked {
                 file.declaration.stages.len()
             );
             let mut findings = file.warnings();
-            findings.extend(file.unsupported(&file.declaration));
+            findings.extend(file.would_fail(&file.declaration));
             findings.extend(sources(&file));
             Checked {
                 name,

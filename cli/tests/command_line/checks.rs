@@ -127,6 +127,20 @@ fn a_file_may_come_in_by_standard_input() {
 }
 
 #[test]
+fn a_configuration_that_cannot_work_is_a_warning() {
+    let bench = Bench::with(&SHIP.replace(
+        "Extract: 'true', ObjectKey: '#{variables.Folder}'",
+        "Extract: 'true', CannedACL: pubic-read",
+    ));
+    let ended = bench.call(&["validate", "p.yml"]).expect(0);
+    ended.says(&[
+        "warning: stage `Deploy`, action `upload` would fail: `CannedACL` must be one of private,",
+        "help: mend its configuration",
+    ]);
+    bench.call(&["run", "p.yml", "--dry-run"]).expect(1);
+}
+
+#[test]
 fn a_document_that_is_something_else_is_told_so_once() {
     let bench = Bench::new();
     bench.write(

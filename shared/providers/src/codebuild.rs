@@ -1,5 +1,7 @@
 //! Build and Test, CodeBuild: a project's build (spec 60 §2.1).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::{
     Job,
@@ -38,6 +40,10 @@ pub struct CodeBuild;
 
 #[async_trait]
 impl Provider for CodeBuild {
+    fn check(&self, configuration: &BTreeMap<String, String>) -> Result<(), ErrorDetails> {
+        check(Settings::of(configuration, &KEYS)?)
+    }
+
     async fn start(&self, world: &World, job: &Job) -> Progress {
         go_on(world, job).await.unwrap_or_else(Progress::failed)
     }
@@ -52,8 +58,19 @@ impl Provider for CodeBuild {
     }
 }
 
+fn check(settings: Settings<'_>) -> Result<(), ErrorDetails> {
+    settings.required("ProjectName")?;
+    let why = "batch builds are not supported";
+    for key in ["BatchEnabled", "CombineArtifacts"] {
+        if settings.flag(key)? == Some(true) {
+            settings.refuse(&[key], why)?;
+        }
+    }
+    variables(settings.optional("EnvironmentVariables")).map(drop)
+}
+
 async fn go_on(world: &World, job: &Job) -> Result<Progress, ErrorDetails> {
-    let settings = Settings::of(job, &KEYS)?;
+    let settings = Settings::of(&job.configuration, &KEYS)?;
     let name = project_name(settings.required("ProjectName")?);
     if let Some(progress) = build::look(world, job, name).await {
         return Ok(progress);
@@ -68,12 +85,7 @@ async fn plan(
     settings: Settings<'_>,
     name: &str,
 ) -> Result<Plan, ErrorDetails> {
-    let why = "batch builds are not supported";
-    for key in ["BatchEnabled", "CombineArtifacts"] {
-        if settings.flag(key)? == Some(true) {
-            settings.refuse(&[key], why)?;
-        }
-    }
+    check(settings)?;
     let inputs = inputs(job, settings.optional("PrimarySource"))?;
     let variables = variables(settings.optional("EnvironmentVariables"))?;
     let project = project(world, name).await?;

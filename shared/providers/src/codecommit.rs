@@ -35,6 +35,10 @@ pub struct CodeCommit;
 
 #[async_trait]
 impl Provider for CodeCommit {
+    fn check(&self, configuration: &BTreeMap<String, String>) -> Result<(), ErrorDetails> {
+        check(Settings::of(configuration, &KEYS)?)
+    }
+
     async fn start(&self, world: &World, job: &Job) -> Progress {
         source(world, job).await.into()
     }
@@ -147,11 +151,20 @@ fn cut(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-fn asked(job: &Job) -> Result<Asked<'_>, ErrorDetails> {
-    let settings = Settings::of(job, &KEYS)?;
+/// What an output may be: the files, or where they can be cloned.
+const FORMATS: [&str; 2] = ["CODE_ZIP", "CODEBUILD_CLONE_REF"];
+
+fn check(settings: Settings<'_>) -> Result<(), ErrorDetails> {
     settings.flag("PollForSourceChanges")?;
-    let formats = ["CODE_ZIP", "CODEBUILD_CLONE_REF"];
-    let format = settings.one_of("OutputArtifactFormat", &formats)?;
+    settings.one_of("OutputArtifactFormat", &FORMATS)?;
+    settings.required("RepositoryName")?;
+    settings.required("BranchName").map(drop)
+}
+
+fn asked(job: &Job) -> Result<Asked<'_>, ErrorDetails> {
+    let settings = Settings::of(&job.configuration, &KEYS)?;
+    check(settings)?;
+    let format = settings.optional("OutputArtifactFormat");
     let mut asked = Asked {
         repository: settings.required("RepositoryName")?,
         branch: settings.required("BranchName")?,

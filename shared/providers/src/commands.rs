@@ -1,5 +1,7 @@
 //! Compute, Commands: shell commands without a project (spec 60 §2.3).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::{
     Job,
@@ -43,6 +45,10 @@ pub struct Commands;
 
 #[async_trait]
 impl Provider for Commands {
+    fn check(&self, configuration: &BTreeMap<String, String>) -> Result<(), ErrorDetails> {
+        check(Settings::of(configuration, &KEYS)?)
+    }
+
     async fn start(&self, world: &World, job: &Job) -> Progress {
         go_on(world, job).await.unwrap_or_else(Progress::failed)
     }
@@ -62,7 +68,7 @@ async fn go_on(world: &World, job: &Job) -> Result<Progress, ErrorDetails> {
     if let Some(progress) = build::look(world, job, name).await {
         return Ok(progress);
     }
-    check(job)?;
+    check_job(job)?;
     artifacts::refuse_clone_references(world, &job.inputs).await?;
     let plan = Plan {
         what: BuildKind::Commands {
@@ -76,15 +82,18 @@ async fn go_on(world: &World, job: &Job) -> Result<Progress, ErrorDetails> {
     Ok(build::begin(world, job, name, plan).await)
 }
 
-fn check(job: &Job) -> Result<(), ErrorDetails> {
-    let settings = Settings::of(job, &KEYS)?;
+fn check(settings: Settings<'_>) -> Result<(), ErrorDetails> {
     let environment = settings.one_of("EnvironmentType", &ENVIRONMENTS)?;
     if environment == Some(ENVIRONMENTS[1]) {
         settings.refuse(&["EnvironmentType"], "commands run on Linux")?;
     }
     settings.one_of("ComputeType", &SIZES)?;
     let why = "builds use the network of the machine that they run on";
-    settings.refuse(&["VpcId", "Subnets", "SecurityGroupIds"], why)?;
+    settings.refuse(&["VpcId", "Subnets", "SecurityGroupIds"], why)
+}
+
+fn check_job(job: &Job) -> Result<(), ErrorDetails> {
+    check(Settings::of(&job.configuration, &KEYS)?)?;
     let (commands, inputs) = (job.commands.len(), job.inputs.len());
     if commands == 0 || commands > COMMANDS_MAX {
         return Err(ErrorDetails::configuration(format!(

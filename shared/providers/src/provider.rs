@@ -1,6 +1,6 @@
 //! What every action provider can do.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use model::{
@@ -12,6 +12,12 @@ use ports::World;
 /// Runs the actions of one type.
 #[async_trait]
 pub trait Provider: Send + Sync {
+    /// Whether an action with this configuration, in which no reference is left, could begin at all:
+    /// what can be told without a world.
+    fn check(&self, _configuration: &BTreeMap<String, String>) -> Result<(), ErrorDetails> {
+        Ok(())
+    }
+
     /// Begins the job, or finds it running: the same job may be offered again after a crash.
     async fn start(&self, world: &World, job: &Job) -> Progress;
 

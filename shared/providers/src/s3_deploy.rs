@@ -1,5 +1,7 @@
 //! Deploy, S3: an artifact, or every file in it, becomes an object of a bucket (spec 60 §5.1).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::{
     ActionOutput, Job,
@@ -44,6 +46,10 @@ pub struct S3Deploy;
 
 #[async_trait]
 impl Provider for S3Deploy {
+    fn check(&self, configuration: &BTreeMap<String, String>) -> Result<(), ErrorDetails> {
+        check(Settings::of(configuration, &KEYS)?)
+    }
+
     async fn start(&self, world: &World, job: &Job) -> Progress {
         deploy(world, job).await.into()
     }
@@ -66,8 +72,8 @@ struct Target<'a> {
 }
 
 async fn deploy(world: &World, job: &Job) -> Result<ActionOutput, ErrorDetails> {
-    let settings = Settings::of(job, &KEYS)?;
-    settings.required("Extract")?;
+    let settings = Settings::of(&job.configuration, &KEYS)?;
+    check(settings)?;
     let extract = settings.flag("Extract")? == Some(true);
     let target = target(job, settings, extract)?;
     let input = artifacts::only_input(job)?;
@@ -94,6 +100,21 @@ async fn deploy(world: &World, job: &Job) -> Result<ActionOutput, ErrorDetails> 
     })
 }
 
+fn check(settings: Settings<'_>) -> Result<(), ErrorDetails> {
+    settings.required("Extract")?;
+    if settings.flag("Extract")? != Some(true) {
+        settings.required("ObjectKey")?;
+    }
+    settings.required("BucketName")?;
+    settings.one_of("CannedACL", &CANNED_ACLS)?;
+    let cache_control = settings.optional("CacheControl");
+    if cache_control.is_some_and(|value| value.contains(char::is_control)) {
+        let text = "`CacheControl` has a character that no header may have";
+        return Err(ErrorDetails::configuration(text));
+    }
+    Ok(())
+}
+
 fn target<'a>(
     job: &Job,
     settings: Settings<'a>,
@@ -105,11 +126,6 @@ fn target<'a>(
         settings.required("ObjectKey")?
     };
     let owned = |value: Option<&str>| value.map(str::to_owned);
-    let cache_control = settings.optional("CacheControl");
-    if cache_control.is_some_and(|value| value.contains(char::is_control)) {
-        let text = "`CacheControl` has a character that no header may have";
-        return Err(ErrorDetails::configuration(text));
-    }
     let mut key = filled(key, job);
     if extract {
         // `site` and `site/` are the same folder.
@@ -119,8 +135,8 @@ fn target<'a>(
         bucket: settings.required("BucketName")?,
         key,
         metadata: ObjectMetadata {
-            cache_control: owned(cache_control),
-            canned_acl: owned(settings.one_of("CannedACL", &CANNED_ACLS)?),
+            cache_control: owned(settings.optional("CacheControl")),
+            canned_acl: owned(settings.optional("CannedACL")),
             kms_key: owned(settings.optional("KMSEncryptionKeyARN")),
             ..ObjectMetadata::default()
         },

@@ -31,6 +31,10 @@ pub struct S3Source;
 
 #[async_trait]
 impl Provider for S3Source {
+    fn check(&self, configuration: &BTreeMap<String, String>) -> Result<(), ErrorDetails> {
+        check(Settings::of(configuration, &KEYS)?)
+    }
+
     async fn start(&self, world: &World, job: &Job) -> Progress {
         source(world, job).await.into()
     }
@@ -84,9 +88,16 @@ async fn source(world: &World, job: &Job) -> Result<ActionOutput, ErrorDetails> 
     Ok(result(&asked, &head(Some(stored)).await?))
 }
 
-fn asked(job: &Job) -> Result<Asked<'_>, ErrorDetails> {
-    let settings = Settings::of(job, &KEYS)?;
+fn check(settings: Settings<'_>) -> Result<(), ErrorDetails> {
     settings.flag("PollForSourceChanges")?;
+    settings.flag("AllowOverrideForS3ObjectKey")?;
+    settings.required("S3Bucket")?;
+    settings.required("S3ObjectKey").map(drop)
+}
+
+fn asked(job: &Job) -> Result<Asked<'_>, ErrorDetails> {
+    let settings = Settings::of(&job.configuration, &KEYS)?;
+    check(settings)?;
     let may_override_key = settings.flag("AllowOverrideForS3ObjectKey")? == Some(true);
     let mut asked = Asked {
         bucket: settings.required("S3Bucket")?,

@@ -1,20 +1,25 @@
 //! The configuration of an action, read by key.
 
-use model::{Job, job::ErrorDetails};
+use std::collections::BTreeMap;
 
-/// A job's configuration.
+use model::job::ErrorDetails;
+
+/// An action's configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings<'a> {
-    job: &'a Job,
+    configuration: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Settings<'a> {
     /// The configuration, if all of its keys are among those that the provider knows: what is not
     /// understood is not ignored.
-    pub(crate) fn of(job: &'a Job, known: &[&str]) -> Result<Self, ErrorDetails> {
-        let mut keys = job.configuration.keys();
+    pub(crate) fn of(
+        configuration: &'a BTreeMap<String, String>,
+        known: &[&str],
+    ) -> Result<Self, ErrorDetails> {
+        let mut keys = configuration.keys();
         match keys.find(|key| !known.contains(&key.as_str())) {
-            None => Ok(Self { job }),
+            None => Ok(Self { configuration }),
             Some(key) => Err(ErrorDetails::configuration(format!(
                 "the configuration has the unknown key `{key}`; known are {}",
                 known.join(", ")
@@ -24,7 +29,7 @@ impl<'a> Settings<'a> {
 
     /// The value, if there is one that is not empty.
     pub(crate) fn optional(self, key: &str) -> Option<&'a str> {
-        let value = self.job.configuration.get(key).map(String::as_str);
+        let value = self.configuration.get(key).map(String::as_str);
         value.filter(|value| !value.is_empty())
     }
 
