@@ -73,6 +73,8 @@ impl ZipReader {
         let described = describe(&mut file);
         let (packed, claimed) =
             described.map_err(|error| failure::of_io("read an artifact", &error))?;
+        let claimed =
+            claimed.ok_or_else(|| refuse("the list of its entries cannot be found".to_owned()))?;
         // The list of all entries is held in memory: a list of millions is refused before it is read.
         if claimed > ENTRIES_MAX as u64 {
             return Err(refuse(format!(
@@ -130,14 +132,14 @@ impl ZipReader {
 ///
 /// A number that does not fit the short form is 0xffff there, and in a record that the locator
 /// before the short form leads to; where it leads to none, nobody knows how many there are.
-fn describe(file: &mut (impl Read + Seek)) -> io::Result<(u64, u64)> {
+fn describe(file: &mut (impl Read + Seek)) -> io::Result<(u64, Option<u64>)> {
     const LOCATOR: usize = 20;
     const RECORD: u64 = 56;
     let packed = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(packed.saturating_sub(END_BYTES_MAX)))?;
     let mut end = Vec::new();
     file.by_ref().take(END_BYTES_MAX).read_to_end(&mut end)?;
-    let mut claimed = 0;
+    let mut claimed = Some(0);
     for at in 0..end.len() {
         let Some(short) = end[at..]
             .strip_prefix(b"PK\x05\x06")
@@ -149,15 +151,16 @@ fn describe(file: &mut (impl Read + Seek)) -> io::Result<(u64, u64)> {
         let locator = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07"));
         let count = u64::from(u16::from_le_bytes([short[0], short[1]]));
         let Some(offset) = locator.and_then(|l| l[4..].first_chunk()) else {
-            claimed = claimed.max(count);
+            claimed = claimed.map(|claimed: u64| claimed.max(count));
             continue;
         };
         let mut record = Vec::new();
-        file.seek(SeekFrom::Start(u64::from_le_bytes(*offset)))?;
+        file.seek(SeekFrom::Start(u64::from_le_bytes(*offset).min(packed)))?;
         file.by_ref().take(RECORD).read_to_end(&mut record)?;
         let long = record.strip_prefix(b"PK\x06\x06").and_then(|r| r.get(28..));
         let long = long.and_then(|rest| rest.first_chunk().copied());
-        claimed = claimed.max(long.map_or(u64::MAX, u64::from_le_bytes));
+        let long = long.map(u64::from_le_bytes);
+        claimed = claimed.zip(long).map(|(claimed, long)| claimed.max(long));
     }
     file.rewind()?;
     Ok((packed, claimed))

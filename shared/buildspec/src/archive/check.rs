@@ -39,6 +39,8 @@ const MODE_LINK: u32 = 0o120_000;
 /// Opens an archive whose directory is of a bearable size.
 pub(super) fn open(mut file: File, limits: &Limits) -> Result<ZipArchive<File>, ArchiveError> {
     let claimed = claimed_entries(&mut file).map_err(|e| unreadable(&e.into()))?;
+    let nowhere = || ArchiveError::Inconsistent("the list of entries cannot be found".to_owned());
+    let claimed = claimed.ok_or_else(nowhere)?;
     if claimed > limits.entries as u64 {
         return Err(ArchiveError::TooManyEntries {
             limit: limits.entries,
@@ -70,13 +72,13 @@ pub(super) fn unreadable(error: &ZipError) -> ArchiveError {
 ///
 /// A number that does not fit the short form is in a record that the locator before it leads to;
 /// where it leads to none, nobody knows how many there are.
-fn claimed_entries(file: &mut File) -> std::io::Result<u64> {
+fn claimed_entries(file: &mut File) -> std::io::Result<Option<u64>> {
     let length = file.seek(SeekFrom::End(0))?;
     let start = length.saturating_sub(END_SEARCH_BYTES);
     file.seek(SeekFrom::Start(start))?;
     let mut tail = Vec::new();
     file.take(END_SEARCH_BYTES).read_to_end(&mut tail)?;
-    let mut claimed = 0;
+    let mut claimed = Some(0);
     for at in 0..tail.len() {
         let Some(short) = tail[at..]
             .strip_prefix(b"PK\x05\x06")
@@ -86,10 +88,11 @@ fn claimed_entries(file: &mut File) -> std::io::Result<u64> {
         };
         let locator = at.checked_sub(LOCATOR_BYTES).map(|start| &tail[start..at]);
         let locator = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07"));
-        claimed = claimed.max(match locator.and_then(|l| l[4..].first_chunk()) {
-            None => u64::from(u16::from_le_bytes([short[0], short[1]])),
-            Some(offset) => long_form(file, u64::from_le_bytes(*offset))?.unwrap_or(u64::MAX),
-        });
+        let count = match locator.and_then(|l| l[4..].first_chunk()) {
+            None => Some(u64::from(u16::from_le_bytes([short[0], short[1]]))),
+            Some(offset) => long_form(file, u64::from_le_bytes(*offset).min(length))?,
+        };
+        claimed = claimed.zip(count).map(|(most, count)| most.max(count));
     }
     Ok(claimed)
 }

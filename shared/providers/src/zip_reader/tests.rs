@@ -216,6 +216,27 @@ fn an_archive_of_millions_is_refused_before_its_list_is_read() {
 }
 
 #[test]
+fn a_list_of_entries_that_cannot_be_found_is_no_fault_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zip");
+    zipped(&path, &[("file", FILE, "text")]);
+    claim(&path, 1, 0);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 22 - 20 + 8;
+    for offset in [0, u64::MAX] {
+        bytes[at..at + 8].copy_from_slice(&offset.to_le_bytes());
+        fs::write(&path, &bytes).unwrap();
+        let error = ZipReader::open(&path, "Site").unwrap_err();
+        assert_eq!(error.code, FailureType::JobFailed);
+        assert!(
+            error.message.contains("cannot be found"),
+            "{}",
+            error.message
+        );
+    }
+}
+
+#[test]
 fn what_only_looks_like_a_record_claims_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("zip");
