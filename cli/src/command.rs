@@ -4,6 +4,7 @@ mod completions;
 mod doctor;
 mod plan;
 mod run;
+mod sources;
 mod validate;
 
 use std::process::ExitCode;

@@ -82,14 +82,14 @@ impl Wiring {
     }
 }
 
-/// A running machine. Dropping it ends the loops; what they had in hand is found again by the next
-/// machine on the same data.
+/// A running machine. Dropping it ends the loops and waits until they have ended; what they had in
+/// hand is found again by the next machine on the same data.
 pub struct Machine {
     pub world: World,
     queues: LocalQueues,
     /// What was told before anybody listened.
     first: Mutex<Option<broadcast::Receiver<Notice>>>,
-    /// The loops, and what is dropped to end them; none once they have ended.
+    /// What is dropped to end the loops, and their thread; none once they have ended.
     loops: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -133,11 +133,6 @@ impl Machine {
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.take().unwrap_or_else(|| self.queues.subscribe())
-    }
-
-    /// Ends the loops, and waits until they have ended.
-    pub fn stop(self) {
-        drop(self);
     }
 }
 

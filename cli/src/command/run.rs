@@ -6,7 +6,6 @@ mod follow;
 mod prepare;
 mod results;
 mod show;
-pub(super) mod sources;
 
 use std::{future::Future, path::PathBuf};
 
@@ -28,9 +27,9 @@ use crate::{
     terminal::{self, Terminal},
 };
 
+use super::sources::Sources;
 use approvals::Policy;
 use follow::Ending;
-use sources::Sources;
 
 /// A run before anything is done: what, from where, and where its state is.
 struct Order {
@@ -286,7 +285,6 @@ async fn execute(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     follower.say(&isolation);
     let ending = follower.follow().await?;
     let exit = finish::finish(&order, &running, follower, &ending, terminal).await?;
-    running.machine.stop();
     if let (Ending::Waits, true) = (&ending, order.data.is_kept()) {
         return Ok(Exit::WaitingForApproval);
     }

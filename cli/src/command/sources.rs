@@ -20,17 +20,17 @@ use crate::{
 
 /// The sources of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::command) struct Sources {
-    pub(in crate::command) repositories: BTreeMap<String, Source>,
+pub(super) struct Sources {
+    pub(super) repositories: BTreeMap<String, Source>,
     /// What any other repository is: the folder of the pipeline file.
-    pub(in crate::command) fallback: Source,
+    pub(super) fallback: Source,
     /// Repositories whose history builds may clone.
-    pub(in crate::command) cloned: Vec<String>,
+    pub(super) cloned: Vec<String>,
     /// Revisions that are wanted of source actions, by action; the value is repository and
     /// revision.
-    pub(in crate::command) revisions: BTreeMap<String, (String, String)>,
+    pub(super) revisions: BTreeMap<String, (String, String)>,
     /// Files and folders to put into buckets, beside those of the file.
-    pub(in crate::command) objects: Vec<(String, String, PathBuf)>,
+    pub(super) objects: Vec<(String, String, PathBuf)>,
 }
 
 fn source_actions(
@@ -49,7 +49,7 @@ fn setting<'a>(action: &'a ActionDeclaration, key: &str) -> &'a str {
 
 impl Sources {
     /// Puts together what the file and the command line (`ACTION=DIR|REV`) say.
-    pub(in crate::command) fn of(
+    pub(super) fn of(
         file: &PipelineFile,
         declaration: &PipelineDeclaration,
         wanted: &[(String, String)],
@@ -134,7 +134,7 @@ impl Sources {
     }
 
     /// What the source actions name and nobody has.
-    pub(in crate::command) fn missing(
+    pub(super) fn missing(
         &self,
         file: &PipelineFile,
         declaration: &PipelineDeclaration,
@@ -174,7 +174,7 @@ impl Sources {
 
     /// Repositories that nobody listed. The one repository of a file that lists none is its own
     /// folder; two cannot both be.
-    pub(in crate::command) fn unknown(
+    pub(super) fn unknown(
         &self,
         file: &PipelineFile,
         declaration: &PipelineDeclaration,
@@ -224,7 +224,7 @@ impl Sources {
     }
 
     /// What a person should know about where the sources come from.
-    pub(in crate::command) fn notes(&self, declaration: &PipelineDeclaration) -> Vec<String> {
+    pub(super) fn notes(&self, declaration: &PipelineDeclaration) -> Vec<String> {
         let mut notes = Vec::new();
         for action in source_actions(declaration) {
             let repository = setting(action, "RepositoryName");

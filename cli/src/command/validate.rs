@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::run::sources::Sources;
+use super::sources::Sources;
 use crate::{
     args::{Output, ValidateArgs},
     diagnostics,

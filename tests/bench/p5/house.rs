@@ -59,7 +59,8 @@ pub(crate) struct House {
     pub(crate) database: PathBuf,
     world: World,
     finishes: Arc<Finishes>,
-    machine: Option<Machine>,
+    /// Dropped before the files go.
+    _machine: Machine,
     runtime: Runtime,
     /// Held so that the files go when the measurement ends.
     _folder: tempfile::TempDir,
@@ -104,7 +105,7 @@ impl House {
             database: data.database(),
             world,
             finishes,
-            machine: Some(machine),
+            _machine: machine,
             runtime,
             _folder: folder,
         })
@@ -165,14 +166,6 @@ impl House {
             })
         });
         outcome.map_err(|error| -> Box<dyn Error> { error })
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if let Some(machine) = self.machine.take() {
-            machine.stop();
-        }
     }
 }
 
