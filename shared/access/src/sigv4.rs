@@ -90,8 +90,10 @@ impl Authorization {
                 "the Credential is not KEY/DATE/REGION/SERVICE/aws4_request",
             ));
         };
-        let signed_headers: Vec<String> =
-            field("SignedHeaders")?.split(';').map(str::to_owned).collect();
+        let signed_headers: Vec<String> = field("SignedHeaders")?
+            .split(';')
+            .map(str::to_owned)
+            .collect();
         check_signed(request, &signed_headers)?;
         let signature = hex::decode(field("Signature")?).ok();
         let signature = signature.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
@@ -148,10 +150,7 @@ impl Authorization {
         }
         let canonical = canonical::request(request, &self.signed_headers, &body);
         let hashed = hex::encode(Sha256::digest(canonical));
-        let scope = format!(
-            "{}/{}/{}/{TERMINATOR}",
-            self.day, self.region, self.service
-        );
+        let scope = format!("{}/{}/{}/{TERMINATOR}", self.day, self.region, self.service);
         let text = format!("{ALGORITHM}\n{}\n{scope}\n{hashed}", self.date);
         let wanted = mac(&self.key(secret), text.as_bytes());
         if bool::from(wanted.ct_eq(&self.signature)) {
@@ -206,7 +205,10 @@ fn check_signed(request: &Request<'_>, signed: &[String]) -> Result<(), Refusal>
     }
     let must = |name: &str| name == "host" || name.starts_with("x-amz-");
     let present = request.headers.iter().map(|(name, _)| name.as_str());
-    for name in present.chain(["host", "x-amz-date"]).filter(|name| must(name)) {
+    for name in present
+        .chain(["host", "x-amz-date"])
+        .filter(|name| must(name))
+    {
         if !signed.iter().any(|signed| signed == name) {
             return Err(incomplete(format!("the header `{name}` is not signed")));
         }
@@ -224,7 +226,9 @@ fn check_signed(request: &Request<'_>, signed: &[String]) -> Result<(), Refusal>
 
 fn instant(date: &str) -> Option<Timestamp> {
     let is_plain = date.len() == "YYYYMMDDTHHMMSSZ".len();
-    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok().filter(|_| is_plain)?;
+    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", date)
+        .ok()
+        .filter(|_| is_plain)?;
     let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
     Some(Timestamp(Instant::from(zoned).as_millisecond()))
 }

@@ -83,7 +83,10 @@ fn list_users() -> Example {
         "/",
         "Action=ListUsers&Version=2010-05-08",
         &[
-            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+            (
+                "content-type",
+                "application/x-www-form-urlencoded; charset=utf-8",
+            ),
             ("host", "iam.amazonaws.com"),
             DATE,
         ],
@@ -104,7 +107,10 @@ fn the_published_examples_are_accepted() {
     );
     for example in [vanilla(), post, list_users()] {
         let read = example.check().expect("it is well signed");
-        assert_eq!((read.access_key.as_str(), read.region.as_str()), (KEY, "us-east-1"));
+        assert_eq!(
+            (read.access_key.as_str(), read.region.as_str()),
+            (KEY, "us-east-1")
+        );
         assert_eq!(read.session_token, None);
     }
 }
@@ -132,7 +138,10 @@ fn whatever_is_changed_breaks_the_signature() {
     }
     let request = list_users();
     let read = Authorization::read(&request.request()).expect("it can be read");
-    assert!(read.verify(&request.request(), "another secret", THEN).is_err());
+    assert!(
+        read.verify(&request.request(), "another secret", THEN)
+            .is_err()
+    );
 }
 
 #[test]
@@ -152,11 +161,17 @@ fn a_request_is_good_for_five_minutes_either_way() {
 #[test]
 fn what_is_not_signed_must_not_matter() {
     let mut unsigned = vanilla();
-    unsigned.headers.push(("x-amz-target".to_owned(), "X.Delete".to_owned()));
+    unsigned
+        .headers
+        .push(("x-amz-target".to_owned(), "X.Delete".to_owned()));
     let mut twice = vanilla();
-    twice.headers.push(("host".to_owned(), "evil.example.com".to_owned()));
+    twice
+        .headers
+        .push(("host".to_owned(), "evil.example.com".to_owned()));
     let mut two_dates = vanilla();
-    two_dates.headers.push(("x-amz-date".to_owned(), "20150830T123601Z".to_owned()));
+    two_dates
+        .headers
+        .push(("x-amz-date".to_owned(), "20150830T123601Z".to_owned()));
     let mut no_host = vanilla();
     no_host.set(
         "authorization",
@@ -186,35 +201,61 @@ fn a_header_that_cannot_be_read_says_why() {
     };
     for (from, to, why) in [
         ("AWS4-HMAC-SHA256", "Basic", "is not AWS4-HMAC-SHA256"),
-        ("AWS4-HMAC-SHA256 ", "AWS4-HMAC-SHA256X ", "is not AWS4-HMAC-SHA256"),
+        (
+            "AWS4-HMAC-SHA256 ",
+            "AWS4-HMAC-SHA256X ",
+            "is not AWS4-HMAC-SHA256",
+        ),
         ("/aws4_request", "", "KEY/DATE/REGION/SERVICE/aws4_request"),
         ("Signature=", "Signature=x", "64 hexadecimal digits"),
-        ("Signature=", "Signature=a,Signature=", "must have one Signature"),
+        (
+            "Signature=",
+            "Signature=a,Signature=",
+            "must have one Signature",
+        ),
         ("Credential=", "Credentials=", "must have one Credential"),
         ("20150830/", "20150831/", "is not that of the X-Amz-Date"),
         ("20150830/", "2015/", "is not that of the X-Amz-Date"),
         ("host;x-amz-date", "x-amz-date;host", "not in order"),
-        ("host;x-amz-date", "host;x-amz-date;z", "`z` is there 0 times"),
+        (
+            "host;x-amz-date",
+            "host;x-amz-date;z",
+            "`z` is there 0 times",
+        ),
     ] {
         let said = with(from, to);
         assert!(said.contains(why), "{to}: {said}");
     }
     let mut date = vanilla();
     date.set("x-amz-date", "20150830T1236Z");
-    assert!(date.check().expect_err("a date").to_string().contains("YYYYMMDDTHHMMSSZ"));
-    assert_eq!(Example::new("GET", "/", "", &[HOST]).check(), Err(Refusal::Missing));
+    assert!(
+        date.check()
+            .expect_err("a date")
+            .to_string()
+            .contains("YYYYMMDDTHHMMSSZ")
+    );
+    assert_eq!(
+        Example::new("GET", "/", "", &[HOST]).check(),
+        Err(Refusal::Missing)
+    );
 }
 
 #[test]
 fn the_hash_that_a_client_says_is_no_way_around() {
     let mut example = vanilla();
     for said in ["UNSIGNED-PAYLOAD", &"0".repeat(64)] {
-        let text = example.headers[2].1.replace("host;x-amz-date", "host;x-amz-content-sha256;x-amz-date");
+        let text = example.headers[2]
+            .1
+            .replace("host;x-amz-date", "host;x-amz-content-sha256;x-amz-date");
         let mut copy = example.clone();
         copy.set("authorization", &text);
-        copy.headers.push(("x-amz-content-sha256".to_owned(), said.to_owned()));
+        copy.headers
+            .push(("x-amz-content-sha256".to_owned(), said.to_owned()));
         let refused = copy.check().expect_err(said);
-        assert_eq!(refused.to_string(), "the body is not the one that was signed");
+        assert_eq!(
+            refused.to_string(),
+            "the body is not the one that was signed"
+        );
     }
     example.body = b"{}".to_vec();
     assert!(example.check().is_err());
