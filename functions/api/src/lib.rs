@@ -1,0 +1,1 @@
+//! The CodePipeline JSON 1.1 protocol: decode, operation, encode.

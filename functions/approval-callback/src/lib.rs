@@ -1,0 +1,1 @@
+//! Somebody followed an approval link: GET shows a page, POST decides.

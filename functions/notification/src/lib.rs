@@ -1,0 +1,1 @@
+//! A state change was announced: who is told, and how.

@@ -1,0 +1,1 @@
+//! The buckets, spoken to as S3.
