@@ -8,12 +8,15 @@
 //! * [`builds`], [`projects`]: what runs builds, and how.
 //! * [`repositories`]: git repositories by name.
 //! * [`bus`]: announced changes and questions to people.
+//! * [`access_keys`]: whose requests are taken; [`audit`]: what was asked for.
 //! * [`clock`], [`random`]: time and chance, which nothing else may touch.
 //!
 //! `contract` is the suite that every adapter passes: it says what holds after a crash.
 
 use std::sync::Arc;
 
+pub mod access_keys;
+pub mod audit;
 pub mod builds;
 pub mod bus;
 pub mod clock;
@@ -30,6 +33,8 @@ pub mod repositories;
 pub mod store;
 pub mod update;
 
+pub use access_keys::AccessKeys;
+pub use audit::AuditTrail;
 pub use builds::BuildRunner;
 pub use bus::EventBus;
 pub use clock::Clock;
