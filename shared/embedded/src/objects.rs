@@ -9,29 +9,30 @@
 //!
 //! A put writes the bytes to `incoming`, makes them durable, moves them to their place, makes the
 //! folder durable, and only then writes the row. A crash on the way leaves bytes that no row names,
-//! never a row without its bytes.
+//! never a row without its bytes. A deletion goes the other way: the row first, then the bytes, if
+//! no other row names them.
 
 mod blobs;
 mod export;
 mod index;
 mod names;
+mod port;
 
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use async_trait::async_trait;
 use ports::{
-    Clock, ObjectStore,
-    objects::{ObjectError, ObjectInfo, ObjectMetadata, PutObject},
+    Clock,
+    objects::{DeleteObject, Deleted, ObjectError, ObjectInfo, ObjectMetadata},
 };
 use tempfile::TempDir;
 
 use blobs::Blobs;
 pub use export::Exported;
-use index::{Index, NewVersion};
+use index::{Condition, Index, NewVersion};
 pub use names::check_bucket;
 
 /// The largest object that is taken; S3 takes no more in one put either.
@@ -49,6 +50,9 @@ pub struct Objects {
 struct Inner {
     blobs: Blobs,
     index: Mutex<Index>,
+    /// Held by whoever moves bytes to their place until their row is written, and alone by whoever
+    /// removes bytes that no row names: else bytes might go that a row is about to name.
+    settling: RwLock<()>,
     clock: Arc<dyn Clock>,
     /// The folder of a store that nobody wants to keep; it goes away with the store.
     _temporary: Option<TempDir>,
@@ -78,6 +82,7 @@ impl Objects {
         let inner = Inner {
             blobs,
             index,
+            settling: RwLock::new(()),
             clock,
             _temporary: temporary,
         };
@@ -99,74 +104,13 @@ impl Objects {
     }
 }
 
-#[async_trait]
-impl ObjectStore for Objects {
-    async fn create_bucket(&self, bucket: &str) -> Result<(), ObjectError> {
-        let bucket = bucket.to_owned();
-        self.blocking(move |inner| {
-            check_bucket(&bucket)?;
-            inner.index().create_bucket(&bucket, inner.clock.now())
-        })
-        .await
-    }
-
-    async fn put(&self, object: PutObject<'_>) -> Result<ObjectInfo, ObjectError> {
-        let put = OwnedPut {
-            bucket: object.bucket.to_owned(),
-            key: object.key.to_owned(),
-            from: object.from.to_owned(),
-            metadata: object.metadata,
-            create_only: object.create_only,
-        };
-        self.blocking(move |inner| inner.put(put)).await
-    }
-
-    async fn head(
-        &self,
-        bucket: &str,
-        key: &str,
-        version: Option<&str>,
-    ) -> Result<ObjectInfo, ObjectError> {
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let version = version.map(str::to_owned);
-        self.blocking(move |inner| inner.index().head(&bucket, &key, version.as_deref()))
-            .await
-    }
-
-    async fn get(
-        &self,
-        bucket: &str,
-        key: &str,
-        version: Option<&str>,
-        to: &Path,
-    ) -> Result<ObjectInfo, ObjectError> {
-        let (bucket, key, to) = (bucket.to_owned(), key.to_owned(), to.to_owned());
-        let version = version.map(str::to_owned);
-        self.blocking(move |inner| inner.get(&bucket, &key, version.as_deref(), &to))
-            .await
-    }
-
-    async fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<ObjectInfo>, ObjectError> {
-        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
-        let after = after.to_owned();
-        let limit = limit.min(LIST_MAX);
-        self.blocking(move |inner| inner.index().list(&bucket, &prefix, &after, limit))
-            .await
-    }
-}
-
 struct OwnedPut {
     bucket: String,
     key: String,
     from: PathBuf,
     metadata: ObjectMetadata,
-    create_only: bool,
+    etag: Option<String>,
+    condition: Condition,
 }
 
 impl Inner {
@@ -178,15 +122,19 @@ impl Inner {
     fn put(&self, put: OwnedPut) -> Result<ObjectInfo, ObjectError> {
         names::check_key(&put.key)?;
         self.index().check_bucket(&put.bucket)?;
-        let blob = self.blobs.take_in(&put.from, &put.bucket, &put.key)?;
+        let received = self.blobs.receive(&put.from, &put.bucket, &put.key)?;
+        let settling = self.settling.read().unwrap_or_else(PoisonError::into_inner);
         let version = NewVersion {
+            blob: self.blobs.settle(received, &put.bucket, &put.key)?,
             bucket: put.bucket,
             key: put.key,
-            blob,
+            etag: put.etag,
             modified: self.clock.now(),
             metadata: put.metadata,
         };
-        self.index().add(version, put.create_only)
+        let added = self.index().add(version, &put.condition);
+        drop(settling);
+        added
     }
 
     fn get(
@@ -197,8 +145,47 @@ impl Inner {
         to: &Path,
     ) -> Result<ObjectInfo, ObjectError> {
         let info = self.index().head(bucket, key, version)?;
-        self.blobs.give_out(&info, bucket, to)?;
+        let given = self.blobs.give_out(&info, bucket, to);
+        self.unless_deleted(given, bucket, &info)?;
         Ok(info)
+    }
+
+    fn open(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(ObjectInfo, std::fs::File), ObjectError> {
+        let info = self.index().head(bucket, key, version)?;
+        let opened = self.blobs.open_checked(&info, bucket);
+        let file = self.unless_deleted(opened, bucket, &info)?;
+        Ok((info, file))
+    }
+
+    /// Bytes that are missing because their version was deleted meanwhile are no damage.
+    fn unless_deleted<T>(
+        &self,
+        read: Result<T, ObjectError>,
+        bucket: &str,
+        info: &ObjectInfo,
+    ) -> Result<T, ObjectError> {
+        if let Err(ObjectError::Damaged { .. }) = &read {
+            self.index()
+                .head(bucket, &info.key, Some(&info.version_id))?;
+        }
+        read
+    }
+
+    fn delete(&self, request: &DeleteObject<'_>) -> Result<Deleted, ObjectError> {
+        names::check_key(request.key)?;
+        let settling = self.settling.write();
+        let settling = settling.unwrap_or_else(PoisonError::into_inner);
+        let removed = self.index().delete(request, self.clock.now())?;
+        if let Some(sha256) = removed.unused {
+            self.blobs.remove(&sha256);
+        }
+        drop(settling);
+        Ok(removed.deleted)
     }
 }
 

@@ -18,9 +18,11 @@ pub(crate) fn of_source_object(error: &ObjectError) -> ErrorDetails {
     match error {
         ObjectError::NoSuchKey { .. } | ObjectError::NoSuchVersion { .. } => unavailable(error),
         ObjectError::NoSuchBucket(_) | ObjectError::InvalidName(_) => configuration(error),
-        ObjectError::Exists { .. } | ObjectError::Damaged { .. } | ObjectError::System { .. } => {
-            system(error)
-        }
+        ObjectError::Exists { .. }
+        | ObjectError::NotEmpty(_)
+        | ObjectError::Precondition { .. }
+        | ObjectError::Damaged { .. }
+        | ObjectError::System { .. } => system(error),
     }
 }
 
@@ -35,9 +37,11 @@ pub(crate) fn of_input(artifact: &str, error: &ObjectError) -> ErrorDetails {
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::NoSuchBucket(_)
         | ObjectError::InvalidName(_) => ErrorDetails::configuration(text),
-        ObjectError::Exists { .. } | ObjectError::Damaged { .. } | ObjectError::System { .. } => {
-            ErrorDetails::system(text)
-        }
+        ObjectError::Exists { .. }
+        | ObjectError::NotEmpty(_)
+        | ObjectError::Precondition { .. }
+        | ObjectError::Damaged { .. }
+        | ObjectError::System { .. } => ErrorDetails::system(text),
     }
 }
 
@@ -54,6 +58,8 @@ pub(crate) fn of_output(artifact: &str, error: &ObjectError) -> ErrorDetails {
         ObjectError::NoSuchKey { .. }
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::Exists { .. }
+        | ObjectError::NotEmpty(_)
+        | ObjectError::Precondition { .. }
         | ObjectError::Damaged { .. }
         | ObjectError::System { .. } => ErrorDetails::system(text),
     }
@@ -66,6 +72,8 @@ pub(crate) fn of_target(error: &ObjectError) -> ErrorDetails {
         ObjectError::NoSuchKey { .. }
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::Exists { .. }
+        | ObjectError::NotEmpty(_)
+        | ObjectError::Precondition { .. }
         | ObjectError::Damaged { .. }
         | ObjectError::System { .. } => system(error),
     }

@@ -80,7 +80,10 @@ fn unreadable(artifact: &JobArtifact, error: &ObjectError) -> Failure {
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::InvalidName(_)
         | ObjectError::Damaged { .. } => BuildStatus::Failed,
-        ObjectError::Exists { .. } | ObjectError::System { .. } => BuildStatus::Fault,
+        ObjectError::Exists { .. }
+        | ObjectError::NotEmpty(_)
+        | ObjectError::Precondition { .. }
+        | ObjectError::System { .. } => BuildStatus::Fault,
     };
     let message = format!(
         "the input artifact `{}` cannot be read: {error}",

@@ -1,5 +1,7 @@
 use std::{fs, io::Write};
 
+use ports::{ObjectStore, objects::PutObject};
+
 use super::*;
 
 struct At(i64);
@@ -112,11 +114,11 @@ async fn a_database_that_is_none_or_is_newer_is_refused_and_left_alone() {
 
     fs::remove_file(&path).unwrap();
     let newer = rusqlite::Connection::open(&path).unwrap();
-    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.pragma_update(None, "user_version", 3).unwrap();
     drop(newer);
     let error = Objects::open(folder.path(), Arc::new(At(1))).err().unwrap();
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(source, "its schema has version 2; this program knows 1");
+    assert_eq!(source, "its schema has version 3; this program knows 2");
 }
 
 /// A disk with room for some bytes.
@@ -174,4 +176,97 @@ async fn a_bucket_is_exported_as_plain_files_of_the_newest_versions() {
     assert_eq!(fs::read(out.join("__/x")).unwrap(), b"x");
     let error = objects.export("nowhere", &out).await.unwrap_err();
     assert!(matches!(error, ObjectError::NoSuchBucket(_)));
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_form_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = rusqlite::Connection::open(folder.path().join("objects.db")).unwrap();
+    old.execute_batch(
+        "CREATE TABLE bucket (name TEXT PRIMARY KEY, created INTEGER NOT NULL)
+             STRICT, WITHOUT ROWID;
+         CREATE TABLE version (
+             sequence INTEGER PRIMARY KEY, bucket TEXT NOT NULL REFERENCES bucket (name),
+             key TEXT NOT NULL, version_id TEXT NOT NULL, sha256 TEXT NOT NULL,
+             md5 TEXT NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL,
+             metadata TEXT NOT NULL
+         ) STRICT;
+         CREATE INDEX version_by_key ON version (bucket, key, sequence);
+         INSERT INTO bucket VALUES ('bucket', 7);
+         INSERT INTO version VALUES (1, 'bucket', 'k', 'v1', 'aa', 'm1', 3, 8, '{}');
+         INSERT INTO version VALUES (4, 'bucket', 'k', 'v2', 'bb', 'm2', 4, 9, '{}');
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    let objects = Objects::open(folder.path(), Arc::new(At(10))).unwrap();
+    let listed = objects.list("bucket", "", "", 10).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].version_id.as_str(), listed[0].size), ("v2", 4));
+    assert_eq!(listed[0].etag, "\"m2\"");
+    let first = objects.head("bucket", "k", Some("v1")).await.unwrap();
+    assert_eq!(first.modified, model::Timestamp(8));
+    drop(objects);
+
+    // One that does not fit together is left as it is.
+    let broken = tempfile::tempdir().unwrap();
+    let path = broken.path().join("objects.db");
+    fs::copy(folder.path().join("objects.db"), &path).unwrap();
+    let copy = rusqlite::Connection::open(&path).unwrap();
+    copy.execute_batch(
+        "PRAGMA foreign_keys = off; DROP TABLE IF EXISTS newest; DROP TABLE IF EXISTS last;
+         DROP TABLE IF EXISTS version; DROP TABLE IF EXISTS bucket;
+         CREATE TABLE bucket (name TEXT PRIMARY KEY, created INTEGER NOT NULL)
+             STRICT, WITHOUT ROWID;
+         CREATE TABLE version (
+             sequence INTEGER PRIMARY KEY, bucket TEXT NOT NULL REFERENCES bucket (name),
+             key TEXT NOT NULL, version_id TEXT NOT NULL, sha256 TEXT NOT NULL,
+             md5 TEXT NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL,
+             metadata TEXT NOT NULL
+         ) STRICT;
+         CREATE INDEX version_by_key ON version (bucket, key, sequence);
+         INSERT INTO version VALUES (1, 'lost', 'k', 'v1', 'aa', 'm1', 3, 8, '{}');
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    let error = Objects::open(broken.path(), Arc::new(At(1))).err().unwrap();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.starts_with("1 of its rows do not fit"), "{source}");
+    let version: i64 = copy
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 1);
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_has_any_more_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (objects, info) = store_with(folder.path(), b"hello").await;
+    let file = folder.path().join("file");
+    let other = objects.put(put("bucket", "other", &file)).await.unwrap();
+    let blob = blob(folder.path(), &info);
+    for (key, version, is_left) in [("key", &info, true), ("other", &other, false)] {
+        let request = DeleteObject {
+            bucket: "bucket",
+            key,
+            version: Some(&version.version_id),
+            only_if: None,
+        };
+        objects.delete(request).await.unwrap();
+        assert_eq!(blob.exists(), is_left);
+    }
+}
+
+#[tokio::test]
+async fn what_is_opened_was_compared_and_a_change_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (objects, info) = store_with(folder.path(), b"hello").await;
+    for _ in 0..2 {
+        let (_, mut file) = objects.open("bucket", "key", None).await.unwrap();
+        let mut text = String::new();
+        io::Read::read_to_string(&mut file, &mut text).unwrap();
+        assert_eq!(text, "hello");
+    }
+    fs::write(blob(folder.path(), &info), b"hullo!").unwrap();
+    let error = objects.open("bucket", "key", None).await.unwrap_err();
+    assert!(matches!(error, ObjectError::Damaged { .. }), "{error}");
 }
