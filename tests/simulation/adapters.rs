@@ -21,9 +21,12 @@ use ports::{
     BuildRunner, EventBus, ObjectStore, PipelineStore, ProjectStore, Queues, Repositories,
     StoreError,
     builds::BuildError,
-    objects::{ObjectError, ObjectInfo, PutObject},
+    objects::{
+        BucketInfo, DeleteObject, Deleted, ListObjects, ListVersions, ObjectError, ObjectInfo, Page,
+        PutObject, PutTerms, Version, VersionsPage,
+    },
     repositories::{self, RepositoryError},
-    store::{ActionExecution, Commit, JournalEntry, Loaded, Outbox},
+    store::{ActionExecution, ActionPosition, Commit, JournalEntry, Loaded, Outbox},
 };
 use uuid::Uuid;
 
@@ -219,6 +222,17 @@ impl PipelineStore for Curtain {
             .await
     }
 
+    async fn newest_action_executions(
+        &self,
+        pipeline: &str,
+        from: Option<ActionPosition>,
+        limit: usize,
+    ) -> Result<(Vec<ActionExecution>, Option<ActionPosition>), StoreError> {
+        self.disk.store()
+            .newest_action_executions(pipeline, from, limit)
+            .await
+    }
+
     async fn journal(&self, since: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         self.disk.store().journal(since, limit).await
     }
@@ -284,7 +298,23 @@ impl ObjectStore for Nothing {
         Err(ObjectError::NoSuchBucket(bucket.to_owned()))
     }
 
-    async fn put(&self, object: PutObject<'_>) -> Result<ObjectInfo, ObjectError> {
+    async fn bucket(&self, bucket: &str) -> Result<BucketInfo, ObjectError> {
+        Err(ObjectError::NoSuchBucket(bucket.to_owned()))
+    }
+
+    async fn buckets(&self, _: &str, _: usize) -> Result<Vec<BucketInfo>, ObjectError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_bucket(&self, bucket: &str) -> Result<(), ObjectError> {
+        Err(ObjectError::NoSuchBucket(bucket.to_owned()))
+    }
+
+    async fn put_on(
+        &self,
+        object: PutObject<'_>,
+        _: PutTerms<'_>,
+    ) -> Result<ObjectInfo, ObjectError> {
         Err(ObjectError::NoSuchBucket(object.bucket.to_owned()))
     }
 
@@ -294,6 +324,15 @@ impl ObjectStore for Nothing {
         _: &str,
         _: Option<&str>,
     ) -> Result<ObjectInfo, ObjectError> {
+        Err(ObjectError::NoSuchBucket(bucket.to_owned()))
+    }
+
+    async fn version(
+        &self,
+        bucket: &str,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Version, ObjectError> {
         Err(ObjectError::NoSuchBucket(bucket.to_owned()))
     }
 
@@ -307,13 +346,34 @@ impl ObjectStore for Nothing {
         Err(ObjectError::NoSuchBucket(bucket.to_owned()))
     }
 
-    async fn list(
+    async fn open(
         &self,
         bucket: &str,
         _: &str,
+        _: Option<&str>,
+    ) -> Result<(ObjectInfo, File), ObjectError> {
+        Err(ObjectError::NoSuchBucket(bucket.to_owned()))
+    }
+
+    async fn list_page(&self, request: ListObjects<'_>) -> Result<Page, ObjectError> {
+        Err(ObjectError::NoSuchBucket(request.bucket.to_owned()))
+    }
+
+    async fn list_versions(&self, request: ListVersions<'_>) -> Result<VersionsPage, ObjectError> {
+        Err(ObjectError::NoSuchBucket(request.bucket.to_owned()))
+    }
+
+    async fn delete(&self, request: DeleteObject<'_>) -> Result<Deleted, ObjectError> {
+        Err(ObjectError::NoSuchBucket(request.bucket.to_owned()))
+    }
+
+    async fn set_tags(
+        &self,
+        bucket: &str,
         _: &str,
-        _: usize,
-    ) -> Result<Vec<ObjectInfo>, ObjectError> {
+        _: Option<&str>,
+        _: BTreeMap<String, String>,
+    ) -> Result<String, ObjectError> {
         Err(ObjectError::NoSuchBucket(bucket.to_owned()))
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use action_worker::{Reply, Worker};
 use embedded::{ManualClock, SeededRandom, Store};
 use model::{ActionCategory, Job, Timestamp};
-use operations::CreatePipeline;
+use operations::{Caller, CreatePipeline};
 use ports::{Account, PipelineStore, World};
 use providers::Catalogue;
 
@@ -142,12 +142,17 @@ impl Run {
         for number in 0..count {
             let name = format!("pipeline-{number}");
             let declaration = declarations::draw(&mut self.shared.lock().chance, &name, 0);
-            let by = "creator".to_owned();
+            let by = Caller::owner("creator");
             let (world, shared) = (self.world.clone(), self.shared.clone());
             self.spawn(async move {
-                let request = CreatePipeline { declaration, by };
+                let request = CreatePipeline {
+                    declaration,
+                    tags: Vec::new(),
+                    starts: false,
+                    by,
+                };
                 let created = operations::create_pipeline(&world, request).await;
-                users::note(&shared, created);
+                users::note(&shared, created.map(drop));
             });
             self.pipelines.push(name);
         }

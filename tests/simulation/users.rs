@@ -7,11 +7,10 @@ use model::{
     ExecutionId, Rejection, StageStatus,
     declaration::RetryMode,
     effect::ApprovalRequest,
-    input::ApprovalDecision,
     state::{Trigger, TriggerType},
 };
 use operations::{
-    OperationError, PutApprovalResult, RetryStageExecution, SetStageTransition,
+    Caller, OperationError, PutApprovalResult, RetryStageExecution, SetStageTransition,
     StartPipelineExecution, StopPipelineExecution, UpdatePipeline,
 };
 use ports::World;
@@ -61,7 +60,7 @@ pub(crate) fn draw(state: &mut State, pipelines: &[String], serial: u64) -> Opti
                 execution,
                 abandon: chance.happens(400),
                 reason: None,
-                by,
+                by: Caller::owner(by),
             }))
         }
         48..68 => answer(chance, oracle, by),
@@ -78,7 +77,7 @@ pub(crate) fn draw(state: &mut State, pipelines: &[String], serial: u64) -> Opti
                 stage,
                 execution,
                 mode,
-                by,
+                by: Caller::owner(by),
             }))
         }
         86..96 => {
@@ -92,7 +91,10 @@ pub(crate) fn draw(state: &mut State, pipelines: &[String], serial: u64) -> Opti
         }
         _ => {
             let declaration = declarations::draw(chance, &pipeline, serial);
-            Some(Ask::Update(Box::new(UpdatePipeline { declaration, by })))
+            Some(Ask::Update(Box::new(UpdatePipeline {
+                declaration,
+                by: Caller::owner(by),
+            })))
         }
     }
 }
@@ -110,7 +112,7 @@ fn a_start(chance: &mut Chance, pipeline: String, by: String) -> StartPipelineEx
         variables: BTreeMap::new(),
         source_revisions: Vec::new(),
         client_request_token: token,
-        by,
+        by: Caller::owner(by),
     }
 }
 
@@ -121,7 +123,7 @@ pub(crate) fn transition(pipeline: String, stage: String, enabled: bool, by: Str
         stage,
         enabled,
         reason,
-        by,
+        by: Caller::owner(by),
     })
 }
 
@@ -165,16 +167,15 @@ fn answer(chance: &mut Chance, oracle: &Oracle, by: String) -> Option<Ask> {
         1 => chance.pick(&newest)?.key.token,
         _ => question.token,
     };
-    let decision = ApprovalDecision {
+    Some(Ask::Answer(PutApprovalResult {
+        pipeline: question.pipeline.clone(),
         stage: question.stage.clone(),
         action: question.action.clone(),
         token,
         approved: chance.happens(700),
         summary: String::new(),
-        by,
-    };
-    let pipeline = question.pipeline.clone();
-    Some(Ask::Answer(PutApprovalResult { pipeline, decision }))
+        by: Caller::owner(by),
+    }))
 }
 
 fn object_created(bucket: &str, id: Uuid) -> String {
@@ -190,22 +191,22 @@ pub(crate) async fn carry_out(world: World, shared: Shared, ask: Ask) {
     let (by, what, answer) = match ask {
         Ask::Start(request) => return start(&world, &shared, request).await,
         Ask::Stop(request) => {
-            let by = request.by.clone();
+            let by = request.by.arn().to_owned();
             let answer = operations::stop_pipeline_execution(&world, request).await;
             (by, "a stop", answer)
         }
         Ask::Answer(request) => {
-            let by = request.decision.by.clone();
+            let by = request.by.arn().to_owned();
             let answer = operations::put_approval_result(&world, request).await;
             (by, "an answer", answer.map(|_| ()))
         }
         Ask::Retry(request) => {
-            let by = request.by.clone();
+            let by = request.by.arn().to_owned();
             let answer = operations::retry_stage_execution(&world, request).await;
             (by, "a retry", answer)
         }
         Ask::Transition(request) => {
-            let (by, enabled) = (request.by.clone(), request.enabled);
+            let (by, enabled) = (request.by.arn().to_owned(), request.enabled);
             let answer = operations::set_stage_transition(&world, request).await;
             if enabled {
                 // Opening what is open changes nothing.
@@ -215,9 +216,9 @@ pub(crate) async fn carry_out(world: World, shared: Shared, ask: Ask) {
             (by, "a transition", answer)
         }
         Ask::Update(request) => {
-            let by = request.by.clone();
+            let by = request.by.arn().to_owned();
             let answer = operations::update_pipeline(&world, *request).await;
-            (by, "an update", answer.map(|_| ()))
+            (by, "an update", answer.map(drop))
         }
     };
     if note(&shared, answer) {
@@ -254,6 +255,11 @@ pub(crate) fn note(shared: &Shared, answer: Result<(), OperationError>) -> bool 
         Err(OperationError::Invalid(problems)) => {
             panic!("a declaration is not valid: {problems:?}")
         }
-        Err(OperationError::Rejected(_) | OperationError::Store(_) | OperationError::Busy) => false,
+        Err(
+            OperationError::Rejected(_)
+            | OperationError::Store(_)
+            | OperationError::Busy
+            | OperationError::Denied(_),
+        ) => false,
     }
 }

@@ -15,7 +15,7 @@ use model::{
     ExecutionId, PipelineDeclaration, PipelineType,
     state::{SourceRevisionOverride, Trigger},
 };
-use operations::{OperationError, StartPipelineExecution, start_pipeline_execution};
+use operations::{Caller, OperationError, StartPipelineExecution, start_pipeline_execution};
 use ports::{StoreError, World};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -100,7 +100,7 @@ async fn start(
         variables: BTreeMap::new(),
         source_revisions,
         client_request_token: Some(cause.token),
-        by: "source-trigger".to_owned(),
+        by: Caller::owner("source-trigger"),
     };
     match start_pipeline_execution(world, request).await {
         Ok(execution) => Ok(Some(Started {

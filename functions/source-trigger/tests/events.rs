@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use bench::{Bench, names};
 use model::state::{RevisionType, SourceRevisionOverride, Trigger, TriggerType};
-use operations::{StartPipelineExecution, start_pipeline_execution};
+use operations::{Caller, StartPipelineExecution, start_pipeline_execution};
 use source_trigger::{Event, TriggerError};
 
 const TOLD: &str =
@@ -260,7 +260,7 @@ async fn start_by_hand(bench: &Bench, source_revisions: Vec<SourceRevisionOverri
         variables: BTreeMap::new(),
         source_revisions,
         client_request_token: None,
-        by: "somebody".to_owned(),
+        by: Caller::owner("somebody"),
     };
     let started = start_pipeline_execution(&bench.world, request).await;
     started.expect("it starts");

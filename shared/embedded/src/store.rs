@@ -30,7 +30,7 @@ use std::{
 use async_trait::async_trait;
 use model::{AttemptKey, Execution, ExecutionId, Job, PipelineDeclaration, Timestamp};
 use ports::store::{
-    ActionExecution, Commit, JournalEntry, Loaded, Outbox, PipelineStore, StoreError,
+    ActionExecution, ActionPosition, Commit, JournalEntry, Loaded, Outbox, PipelineStore, StoreError,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -331,6 +331,15 @@ impl PipelineStore for Store {
         execution: ExecutionId,
     ) -> Result<Vec<ActionExecution>, StoreError> {
         self.read(|connection| queries::action_executions(connection, pipeline, execution))
+    }
+
+    async fn newest_action_executions(
+        &self,
+        pipeline: &str,
+        from: Option<ActionPosition>,
+        limit: usize,
+    ) -> Result<(Vec<ActionExecution>, Option<ActionPosition>), StoreError> {
+        self.read(|connection| queries::newest_action_executions(connection, pipeline, from, limit))
     }
 
     async fn journal(&self, since: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    Execution, ExecutionId, ExecutionStatus,
+    Execution, ExecutionId, ExecutionStatus, StageStatus,
+    change::EventState,
     declaration::{ExecutionMode, PipelineDeclaration},
     planted::{Bug, planted},
     state::{Head, Position},
@@ -32,7 +33,41 @@ impl Turn<'_> {
         definition.version = Some(version);
         self.state.definitions.insert(version, Arc::new(definition));
         self.state.head.definition = version;
+        if version == 1 {
+            self.state.head.created = self.now;
+        }
+        self.state.head.updated = self.now;
         self.forget_deleted_stages(declaration);
+    }
+
+    /// Begins to end everything (spec 10, `DeletePipeline`): what runs is abandoned, as much of it as
+    /// one commit holds, and the store lets go of the pipeline when nothing is left.
+    pub(crate) fn delete(&mut self) {
+        self.state.head.deleting = true;
+    }
+
+    /// Ends an execution because its pipeline is deleted: nothing is waited for.
+    pub(crate) fn drop_execution(&mut self, id: ExecutionId) -> bool {
+        if !self.afford() {
+            return false;
+        }
+        if let (Position::Inside { .. }, Some(stage)) =
+            (self.seen(id).position, self.stage_name(id))
+        {
+            self.abandon_actions(id, &stage, EventState::Abandoned, |_| true);
+            if self.seen(id).has_actions_in_progress() {
+                return false;
+            }
+            self.release_lock(id, &stage);
+            if !self.seen(id).status.is_terminal() {
+                self.stage_execution(id, &stage).status = StageStatus::Cancelled;
+                self.announce_stage(id, &stage, EventState::Canceled);
+            }
+        }
+        if !self.seen(id).status.is_terminal() {
+            self.finish_cancel(id);
+        }
+        true
     }
 
     /// Ends an execution on behalf of a newer definition.

@@ -39,6 +39,9 @@ pub fn step(
     input: &Input,
     now: Timestamp,
 ) -> Result<Vec<Effect>, Rejection> {
+    if state.head.deleting && is_request(input) {
+        return Err(Rejection::PipelineNotFound(state.head.pipeline.clone()));
+    }
     let mut turn = Turn::begin(state, now);
     let is_answer = matches!(input, Input::ApprovalDecided(_));
     if !(is_answer && planted(Bug::ApprovalAfterExpiry)) {
@@ -46,6 +49,7 @@ pub fn step(
     }
     match input {
         Input::DefinitionChanged { declaration } => turn.change_definition(declaration),
+        Input::PipelineDeleted => turn.delete(),
         Input::Start(start) => turn.start(start)?,
         Input::ActionProgressed { key, output } => turn.progress_action(key, output),
         Input::ActionFinished { key, result } => turn.finish_action(key, result),
@@ -77,6 +81,22 @@ pub fn step(
     }
     turn.settle();
     Ok(turn.end())
+}
+
+/// Whether somebody wants something of the pipeline; one that is being deleted gives it to nobody.
+fn is_request(input: &Input) -> bool {
+    match input {
+        Input::DefinitionChanged { .. }
+        | Input::Start(_)
+        | Input::ApprovalDecided(_)
+        | Input::TransitionSet { .. }
+        | Input::StopRequested { .. }
+        | Input::RetryRequested { .. } => true,
+        Input::PipelineDeleted
+        | Input::ActionProgressed { .. }
+        | Input::ActionFinished { .. }
+        | Input::Tick => false,
+    }
 }
 
 /// A deadline that has come whatever a clock says, one that was set back too.

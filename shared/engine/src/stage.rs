@@ -58,6 +58,9 @@ impl Turn<'_> {
 
     /// Moves one execution on, if it can move; says whether it did.
     fn advance(&mut self, id: ExecutionId) -> bool {
+        if self.state.head.deleting {
+            return self.drop_execution(id);
+        }
         let execution = Arc::clone(self.seen(id));
         if is_outdated(&self.state.head, &execution) {
             return self.cancel(id);

@@ -124,7 +124,7 @@ impl Turn<'_> {
 
     /// Gives up the actions in progress that `which` selects (it is told whether one is an
     /// approval), as many as one commit holds.
-    fn abandon_actions(
+    pub(crate) fn abandon_actions(
         &mut self,
         id: ExecutionId,
         stage: &str,

@@ -18,6 +18,8 @@ pub enum Input {
     DefinitionChanged {
         declaration: Arc<PipelineDeclaration>,
     },
+    /// A person deletes the pipeline, with everything that it is doing.
+    PipelineDeleted,
     /// Somebody or something wants a run.
     Start(Box<Start>),
     /// A worker tells how an attempt goes on.

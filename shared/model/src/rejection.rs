@@ -33,6 +33,22 @@ pub enum Rejection {
     InvalidApprovalToken,
     #[error("the approval was answered already")]
     ApprovalAlreadyCompleted,
+    #[error("the pipeline has no version {0}")]
+    PipelineVersionNotFound(u32),
+    #[error("no action type has the id {0}")]
+    ActionTypeNotFound(String),
+    #[error("{0}")]
+    ResourceNotFound(String),
+    #[error("{0}")]
+    InvalidArn(String),
+    #[error("{0}")]
+    InvalidTags(String),
+    #[error("Tag limit exceeded for resource [{0}].")]
+    TooManyTags(String),
+    #[error("the token of the next page is not one that this request was given")]
+    InvalidNextToken,
+    #[error("{0}")]
+    LimitExceeded(String),
 }
 
 impl Rejection {
@@ -54,6 +70,14 @@ impl Rejection {
             Self::StageNotRetryable(_) => "StageNotRetryableException",
             Self::InvalidApprovalToken => "InvalidApprovalTokenException",
             Self::ApprovalAlreadyCompleted => "ApprovalAlreadyCompletedException",
+            Self::PipelineVersionNotFound(_) => "PipelineVersionNotFoundException",
+            Self::ActionTypeNotFound(_) => "ActionTypeNotFoundException",
+            Self::ResourceNotFound(_) => "ResourceNotFoundException",
+            Self::InvalidArn(_) => "InvalidArnException",
+            Self::InvalidTags(_) => "InvalidTagsException",
+            Self::TooManyTags(_) => "TooManyTagsException",
+            Self::InvalidNextToken => "InvalidNextTokenException",
+            Self::LimitExceeded(_) => "LimitExceededException",
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct PipelineState {
     pub definitions: BTreeMap<u32, Arc<PipelineDeclaration>>,
     /// Every live execution, and any other that the caller loaded because the input names it.
     pub executions: BTreeMap<ExecutionId, Arc<Execution>>,
+    /// What people labelled it with; the engine does not look at it.
+    pub tags: Arc<BTreeMap<String, String>>,
 }
 
 /// The small part of a pipeline's state that every commit writes.
@@ -68,6 +70,12 @@ pub struct Head {
     /// More can be done right now than one commit may hold: tick again at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
+    /// Somebody deletes the pipeline: it takes nothing new, and goes when nothing of it runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleting: bool,
+    /// When the first definition was saved, and the newest (spec 40 §6).
+    pub created: Timestamp,
+    pub updated: Timestamp,
     /// The latest time seen; time never runs backwards for a pipeline.
     pub clock: Timestamp,
 }
@@ -330,18 +338,27 @@ impl PipelineState {
             sequence: 0,
             stages: BTreeMap::new(),
             unsettled: false,
+            deleting: false,
+            created: Timestamp(0),
+            updated: Timestamp(0),
             clock: Timestamp(0),
         };
         Self {
             head,
             definitions: BTreeMap::new(),
             executions: BTreeMap::new(),
+            tags: Arc::default(),
         }
     }
 
     /// The definition that new executions start with; none before the first one was saved.
     pub fn current_definition(&self) -> Option<&Arc<PipelineDeclaration>> {
         self.definitions.get(&self.head.definition)
+    }
+
+    /// Whether the pipeline was deleted and nothing of it runs any more: it can go.
+    pub fn is_gone(&self) -> bool {
+        self.head.deleting && !self.executions.values().any(|it| it.is_live())
     }
 
     /// The versions of the definitions that are still needed.

@@ -49,7 +49,8 @@ fn is_of_an_input(error: &OperationError) -> bool {
             | StoreError::Unavailable { .. }
             | StoreError::Corrupt { .. },
         )
-        | OperationError::Busy => false,
+        | OperationError::Busy
+        | OperationError::Denied(_) => false,
     }
 }
 

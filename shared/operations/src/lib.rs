@@ -1,17 +1,31 @@
-//! The use cases, one file each: load, decide, commit, deliver.
+//! The use cases, one file each: authorise, load, decide, commit, deliver.
 //!
 //! The API, the console and the command line are skins over these; none has a rule of its own.
 //! Each operation that changes something answers when its change is on disk. What the change
 //! ordered is delivered at once if that works, and by the sweep if it does not.
 
 mod apply_inputs;
+mod authorise;
 mod create_pipeline;
+mod delete_pipeline;
+mod get_action_type;
+mod get_pipeline;
+mod get_pipeline_execution;
+mod get_pipeline_state;
 mod guarded;
+mod list_action_executions;
+mod list_action_types;
+mod list_pipeline_executions;
+mod list_pipelines;
+mod list_tags_for_resource;
 mod put_approval_result;
 mod retry_stage_execution;
 mod set_stage_transition;
 mod start_pipeline_execution;
 mod stop_pipeline_execution;
+mod tag_resource;
+mod tags;
+mod untag_resource;
 mod update_pipeline;
 
 use std::sync::Arc;
@@ -30,15 +44,34 @@ use ports::{
 };
 use thiserror::Error;
 
+pub use access::Caller;
 pub use apply_inputs::apply_inputs;
+pub use authorise::{allow, pipeline_arn};
 pub use create_pipeline::{CreatePipeline, create_pipeline};
+pub use delete_pipeline::{DeletePipeline, delete_pipeline};
+pub use get_action_type::{GetActionType, get_action_type};
+pub use get_pipeline::{GetPipeline, Pipeline, get_pipeline};
+pub use get_pipeline_execution::{GetPipelineExecution, get_pipeline_execution};
+pub use get_pipeline_state::{
+    ActionView, GetPipelineState, PipelineView, StageView, get_pipeline_state,
+};
+pub use list_action_executions::{
+    ActionExecutionFilter, ListActionExecutions, list_action_executions,
+};
+pub use list_action_types::{ListActionTypes, list_action_types};
+pub use list_pipeline_executions::{ListPipelineExecutions, list_pipeline_executions};
+pub use list_pipelines::{ListPipelines, PipelineSummary, list_pipelines};
+pub use list_tags_for_resource::{ListTagsForResource, list_tags_for_resource};
 pub use put_approval_result::{PutApprovalResult, put_approval_result};
 pub use retry_stage_execution::{RetryStageExecution, retry_stage_execution};
 pub use set_stage_transition::{SetStageTransition, set_stage_transition};
 pub use start_pipeline_execution::{StartPipelineExecution, start_pipeline_execution};
 pub use stop_pipeline_execution::{StopPipelineExecution, stop_pipeline_execution};
+pub use tag_resource::{TagResource, tag_resource};
+pub use untag_resource::{UntagResource, untag_resource};
 pub use update_pipeline::{UpdatePipeline, update_pipeline};
 
+use authorise::{Resource, authorise};
 use guarded::guarded;
 
 /// How often a pipeline that has more to do than one commit holds is ticked at once: more than the
@@ -57,9 +90,27 @@ pub enum OperationError {
     Store(#[from] StoreError),
     #[error("the pipeline is being changed by many others at once; try again")]
     Busy,
+    /// The caller's policies do not allow it.
+    #[error("{0}")]
+    Denied(String),
     /// A defect of ours; the pipeline was left as it was.
     #[error("internal error: {0}")]
     Defect(String),
+}
+
+/// Part of a list, and where the next part begins, if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, Next> {
+    pub items: Vec<T>,
+    pub next: Option<Next>,
+}
+
+/// The pipeline with its live executions; one that is being deleted is not there any more.
+async fn existing(world: &World, pipeline: &str) -> Result<PipelineState, OperationError> {
+    let loaded = world.pipelines.load(pipeline, None).await?;
+    let state = loaded.map(|loaded| loaded.state);
+    let state = state.filter(|state| !state.head.deleting);
+    Ok(state.ok_or_else(|| Rejection::PipelineNotFound(pipeline.to_owned()))?)
 }
 
 fn first(problems: &[Problem]) -> &str {

@@ -1,9 +1,13 @@
 //! `PutApprovalResult` (spec 10; spec 30 §14).
 
+use std::collections::BTreeMap;
+
+use access::Caller;
 use model::{ExecutionId, Input, Rejection, Timestamp, input::ApprovalDecision};
 use ports::{Request, UpdateError, World};
+use uuid::Uuid;
 
-use crate::{OperationError, apply};
+use crate::{OperationError, Resource, apply, authorise};
 
 /// The longest comment of a person who decides.
 const SUMMARY_CHARACTERS_MAX: usize = 512;
@@ -11,7 +15,13 @@ const SUMMARY_CHARACTERS_MAX: usize = 512;
 #[derive(Clone, Debug)]
 pub struct PutApprovalResult {
     pub pipeline: String,
-    pub decision: ApprovalDecision,
+    pub stage: String,
+    pub action: String,
+    /// What the open request was asked with.
+    pub token: Uuid,
+    pub approved: bool,
+    pub summary: String,
+    pub by: Caller,
 }
 
 /// Applies a person's answer; returns when it was given.
@@ -19,7 +29,17 @@ pub async fn put_approval_result(
     world: &World,
     request: PutApprovalResult,
 ) -> Result<Timestamp, OperationError> {
-    let PutApprovalResult { pipeline, decision } = request;
+    let PutApprovalResult { pipeline, by, .. } = request;
+    let decision = ApprovalDecision {
+        stage: request.stage,
+        action: request.action,
+        token: request.token,
+        approved: request.approved,
+        summary: request.summary,
+        by: by.arn().to_owned(),
+    };
+    let resource = Resource::Action(&pipeline, &decision.stage, &decision.action);
+    authorise(world, &by, "PutApprovalResult", resource, &BTreeMap::new()).await?;
     if decision.summary.chars().count() > SUMMARY_CHARACTERS_MAX {
         let message = format!("the summary is longer than {SUMMARY_CHARACTERS_MAX} characters");
         return Err(Rejection::Validation(message).into());

@@ -1,9 +1,12 @@
 //! `EnableStageTransition` and `DisableStageTransition` (spec 10; spec 30 §17).
 
+use std::collections::BTreeMap;
+
+use access::Caller;
 use model::{Input, Rejection};
 use ports::{Request, World};
 
-use crate::{OperationError, apply};
+use crate::{OperationError, Resource, apply, authorise};
 
 /// The longest reason for disabling a transition.
 const REASON_CHARACTERS_MAX: usize = 300;
@@ -15,7 +18,7 @@ pub struct SetStageTransition {
     pub enabled: bool,
     /// Why it is disabled; required for that.
     pub reason: Option<String>,
-    pub by: String,
+    pub by: Caller,
 }
 
 /// Opens or closes the way into a stage.
@@ -23,22 +26,24 @@ pub async fn set_stage_transition(
     world: &World,
     request: SetStageTransition,
 ) -> Result<(), OperationError> {
-    if !request.enabled {
-        check_reason(request.reason.as_deref().unwrap_or_default())?;
-    }
     let cause = if request.enabled {
         "EnableStageTransition"
     } else {
         "DisableStageTransition"
     };
+    let resource = Resource::Stage(&request.pipeline, &request.stage);
+    authorise(world, &request.by, cause, resource, &BTreeMap::new()).await?;
+    if !request.enabled {
+        check_reason(request.reason.as_deref().unwrap_or_default())?;
+    }
     let input = Input::TransitionSet {
         stage: request.stage,
         enabled: request.enabled,
         reason: request.reason,
-        by: request.by.clone(),
+        by: request.by.arn().to_owned(),
     };
     let update = Request {
-        by: request.by,
+        by: request.by.arn().to_owned(),
         cause: cause.to_owned(),
         ..Request::default()
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use access::Caller;
 use model::{
     ExecutionId, Input, Rejection,
     input::Start,
@@ -9,7 +10,7 @@ use model::{
 };
 use ports::{Request, UpdateError, World};
 
-use crate::{OperationError, apply};
+use crate::{OperationError, Resource, apply, authorise};
 
 /// The longest client request token.
 const TOKEN_CHARACTERS_MAX: usize = 128;
@@ -22,7 +23,7 @@ pub struct StartPipelineExecution {
     pub source_revisions: Vec<SourceRevisionOverride>,
     /// The same token starts one execution, however often it is sent.
     pub client_request_token: Option<String>,
-    pub by: String,
+    pub by: Caller,
 }
 
 /// Starts an execution; returns its id when it is on disk.
@@ -30,6 +31,9 @@ pub async fn start_pipeline_execution(
     world: &World,
     request: StartPipelineExecution,
 ) -> Result<ExecutionId, OperationError> {
+    let (resource, none) = (Resource::Pipeline(&request.pipeline), BTreeMap::new());
+    let operation = "StartPipelineExecution";
+    authorise(world, &request.by, operation, resource, &none).await?;
     if let Some(token) = &request.client_request_token {
         check_token(token)?;
     }
@@ -43,8 +47,8 @@ pub async fn start_pipeline_execution(
     };
     let input = Input::Start(Box::new(start));
     let update = Request {
-        by: request.by,
-        cause: "StartPipelineExecution".to_owned(),
+        by: request.by.arn().to_owned(),
+        cause: operation.to_owned(),
         // An answer that was lost must not start it twice, even if it has ended meanwhile.
         also: Some(execution),
         token: request.client_request_token.map(|token| (token, execution)),

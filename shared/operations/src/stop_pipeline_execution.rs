@@ -1,9 +1,12 @@
 //! `StopPipelineExecution` (spec 10; spec 30 §6).
 
+use std::collections::BTreeMap;
+
+use access::Caller;
 use model::{ExecutionId, Input, Rejection};
 use ports::{Request, World};
 
-use crate::{OperationError, apply};
+use crate::{OperationError, Resource, apply, authorise};
 
 /// The longest reason for a stop.
 const REASON_CHARACTERS_MAX: usize = 200;
@@ -15,7 +18,7 @@ pub struct StopPipelineExecution {
     /// End running actions at once instead of waiting for them.
     pub abandon: bool,
     pub reason: Option<String>,
-    pub by: String,
+    pub by: Caller,
 }
 
 /// Begins to stop an execution; it is Stopping, or Stopped already, when this returns.
@@ -23,17 +26,19 @@ pub async fn stop_pipeline_execution(
     world: &World,
     request: StopPipelineExecution,
 ) -> Result<(), OperationError> {
+    let (resource, none) = (Resource::Pipeline(&request.pipeline), BTreeMap::new());
+    let operation = "StopPipelineExecution";
+    authorise(world, &request.by, operation, resource, &none).await?;
     check_reason(request.reason.as_deref().unwrap_or_default())?;
     let input = Input::StopRequested {
         execution: request.execution,
         abandon: request.abandon,
         reason: request.reason,
-        by: request.by.clone(),
+        by: request.by.arn().to_owned(),
     };
-    let cause = "StopPipelineExecution".to_owned();
     let update = Request {
-        by: request.by,
-        cause,
+        by: request.by.arn().to_owned(),
+        cause: operation.to_owned(),
         ..Request::default()
     };
     apply(world, &request.pipeline, update, &input).await?;

@@ -10,7 +10,7 @@ use model::{
     state::{Trigger, TriggerType},
 };
 use pipewright_operations::{
-    CreatePipeline, OperationError, StartPipelineExecution, UpdatePipeline, apply_inputs,
+    Caller, CreatePipeline, OperationError, StartPipelineExecution, UpdatePipeline, apply_inputs,
     create_pipeline, start_pipeline_execution, update_pipeline,
 };
 use ports::{Account, StoreError, World, nobody::Nobody};
@@ -61,8 +61,14 @@ async fn pipeline(world: &World) {
         approvals.join(",")
     );
     let declaration: PipelineDeclaration = serde_json::from_str(&json).unwrap();
-    let by = "test".to_owned();
-    let created = create_pipeline(world, CreatePipeline { declaration, by }).await;
+    let by = Caller::owner("test");
+    let request = CreatePipeline {
+        declaration,
+        tags: Vec::new(),
+        starts: false,
+        by,
+    };
+    let created = create_pipeline(world, request).await;
     created.unwrap();
 }
 
@@ -78,7 +84,7 @@ async fn started(world: &World, count: usize) -> Vec<Arc<Job>> {
             variables: BTreeMap::new(),
             source_revisions: Vec::new(),
             client_request_token: None,
-            by: "test".to_owned(),
+            by: Caller::owner("test"),
         };
         start_pipeline_execution(world, request).await.unwrap();
     }
@@ -158,9 +164,11 @@ async fn an_update_keeps_the_secrets_that_are_masked() {
         );
         serde_json::from_str(&json).unwrap()
     };
-    let by = || "test".to_owned();
+    let by = || Caller::owner("test");
     let request = CreatePipeline {
         declaration: declare("secret"),
+        tags: Vec::new(),
+        starts: false,
         by: by(),
     };
     create_pipeline(&world, request).await.unwrap();
@@ -168,7 +176,8 @@ async fn an_update_keeps_the_secrets_that_are_masked() {
         declaration: declare("****"),
         by: by(),
     };
-    assert_eq!(update_pipeline(&world, request).await.unwrap(), 2);
+    let updated = update_pipeline(&world, request).await.unwrap();
+    assert_eq!(updated.version, Some(2));
     let stored = world.pipelines.definition("web", 2).await.unwrap().unwrap();
     let fetch = stored.stage("Source").unwrap().1.action("Fetch").unwrap();
     assert_eq!(fetch.configuration["OAuthToken"], "secret");

@@ -88,6 +88,16 @@ pub trait PipelineStore: Send + Sync {
         execution: ExecutionId,
     ) -> Result<Vec<ActionExecution>, StoreError>;
 
+    /// Up to `limit` attempts of a pipeline's actions, those that began last first, and where the next
+    /// page begins, if there is one. Executions are looked at in windows, the newest window first: so
+    /// an attempt that began long after its execution may come later than its time says.
+    async fn newest_action_executions(
+        &self,
+        pipeline: &str,
+        from: Option<ActionPosition>,
+        limit: usize,
+    ) -> Result<(Vec<ActionExecution>, Option<ActionPosition>), StoreError>;
+
     /// Up to `limit` entries of the journal after commit `since`, oldest first.
     async fn journal(&self, since: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError>;
 }
@@ -115,6 +125,11 @@ pub struct Commit {
     pub changed: Vec<ExecutionId>,
     /// Whether the head's definition is new.
     pub new_definition: bool,
+    /// Whether the tags differ from those that were loaded.
+    pub new_tags: bool,
+    /// Whether the pipeline goes with this commit: its name is free afterwards, and what it had can
+    /// no longer be asked for.
+    pub gone: bool,
     /// Attempts that begin, with who is to do them.
     pub begun: Vec<(Arc<Job>, Doer)>,
     pub updates: Vec<ActionUpdate>,
@@ -179,6 +194,15 @@ pub struct ActionExecution {
     pub job: Arc<Job>,
     /// What is known of its course; none before the first news.
     pub update: Option<ActionUpdate>,
+}
+
+/// A place in the list of a pipeline's attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionPosition {
+    /// Executions with sequence numbers below it are still to be looked at.
+    pub before_execution: u64,
+    /// Of the first window of them, attempts with numbers below it.
+    pub before_attempt: u64,
 }
 
 #[derive(Debug, Error)]

@@ -183,9 +183,11 @@ fn commit(
     let mut commit = Commit {
         id: world.random.uuid(),
         expected_version: before.version,
-        state,
         changed,
         new_definition,
+        new_tags: before.state.tags != state.tags,
+        gone: state.is_gone(),
+        state,
         begun: Vec::new(),
         updates: Vec::new(),
         outbox: Vec::with_capacity(decision.effects.len()),

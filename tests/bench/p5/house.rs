@@ -21,7 +21,7 @@ use model::{
     state::{Trigger, TriggerType},
 };
 use operations::{
-    CreatePipeline, StartPipelineExecution, create_pipeline, start_pipeline_execution,
+    Caller, CreatePipeline, StartPipelineExecution, create_pipeline, start_pipeline_execution,
 };
 use pipewright::machine::{Machine, Wiring};
 use ports::{Account, BuildRunner, EventBus, StoreError, World, builds::BuildError};
@@ -215,7 +215,9 @@ async fn create(world: &World, name: &str) -> Result<(), Failure> {
         world,
         CreatePipeline {
             declaration,
-            by: "p5".to_owned(),
+            tags: Vec::new(),
+            starts: false,
+            by: Caller::owner("p5"),
         },
     )
     .await?;
@@ -233,7 +235,7 @@ async fn execute(world: &World, finishes: &Finishes, pipeline: &str) -> Result<(
         variables: BTreeMap::new(),
         source_revisions: Vec::new(),
         client_request_token: None,
-        by: "p5".to_owned(),
+        by: Caller::owner("p5"),
     };
     let id = start_pipeline_execution(world, request).await?;
     let end = tokio::time::timeout(STUCK_AFTER, finishes.wait(id)).await;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use model::{Execution, ExecutionId, Job, PipelineDeclaration, Timestamp, job::AttemptKey};
 use ports::{
     Commit, Loaded, PipelineStore, StoreError,
-    store::{ActionExecution, JournalEntry, Message, Outbox},
+    store::{ActionExecution, ActionPosition, JournalEntry, Message, Outbox},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -247,6 +247,17 @@ impl PipelineStore for Recorder {
         execution: ExecutionId,
     ) -> Result<Vec<ActionExecution>, StoreError> {
         self.inner.action_executions(pipeline, execution).await
+    }
+
+    async fn newest_action_executions(
+        &self,
+        pipeline: &str,
+        from: Option<ActionPosition>,
+        limit: usize,
+    ) -> Result<(Vec<ActionExecution>, Option<ActionPosition>), StoreError> {
+        self.inner
+            .newest_action_executions(pipeline, from, limit)
+            .await
     }
 
     async fn journal(&self, since: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {

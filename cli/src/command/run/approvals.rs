@@ -2,7 +2,8 @@
 
 use std::{collections::VecDeque, io, sync::Arc, thread};
 
-use model::{Job, input::ApprovalDecision};
+use model::Job;
+use operations::{Caller, PutApprovalResult};
 use tokio::sync::mpsc;
 
 use super::prepare::identity;
@@ -43,14 +44,20 @@ impl Question {
     }
 
     /// The decision with who made it.
-    pub(super) fn decide(&self, approved: bool, summary: &str) -> ApprovalDecision {
-        ApprovalDecision {
+    pub(super) fn decide(
+        &self,
+        pipeline: String,
+        approved: bool,
+        summary: &str,
+    ) -> PutApprovalResult {
+        PutApprovalResult {
+            pipeline,
             stage: self.job.key.stage.clone(),
             action: self.job.key.action.clone(),
             token: self.job.key.token,
             approved,
             summary: summary.chars().take(COMMENT_CHARACTERS_MAX).collect(),
-            by: identity(),
+            by: Caller::owner(identity()),
         }
     }
 

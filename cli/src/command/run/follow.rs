@@ -7,8 +7,7 @@ use std::{collections::BTreeSet, io, time::Duration};
 
 use model::{Rejection, Timestamp};
 use operations::{
-    OperationError, PutApprovalResult, StopPipelineExecution, put_approval_result,
-    stop_pipeline_execution,
+    Caller, OperationError, StopPipelineExecution, put_approval_result, stop_pipeline_execution,
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -291,10 +290,8 @@ impl<'a> Follower<'a> {
         approved: bool,
         summary: &str,
     ) -> Result<(), Failure> {
-        let request = PutApprovalResult {
-            pipeline: self.progress.pipeline.clone(),
-            decision: question.decide(approved, summary),
-        };
+        let pipeline = self.progress.pipeline.clone();
+        let request = question.decide(pipeline, approved, summary);
         match put_approval_result(&self.running.world, request).await {
             // If it was refused, it ended meanwhile; the next look shows how.
             Ok(_)
@@ -413,7 +410,7 @@ impl<'a> Follower<'a> {
             execution: self.progress.execution,
             abandon,
             reason: Some(reason.to_owned()),
-            by: identity(),
+            by: Caller::owner(identity()),
         };
         match stop_pipeline_execution(&self.running.world, request).await {
             // If it was refused, it has failed or ended already; what still runs ends with us.

@@ -15,7 +15,7 @@ use model::{
     state::{Execution, RevisionType, SourceRevisionOverride, Trigger, TriggerType},
 };
 use operations::{
-    CreatePipeline, StartPipelineExecution, UpdatePipeline, create_pipeline,
+    Caller, CreatePipeline, StartPipelineExecution, UpdatePipeline, create_pipeline,
     start_pipeline_execution, update_pipeline,
 };
 use ports::{
@@ -198,11 +198,18 @@ pub(super) async fn pipeline(local: &Local, order: &Order) -> Result<(), Failure
     let declaration = order.declaration.clone();
     let name = declaration.name.clone();
     let known = load(&local.world, &name).await?;
-    let by = identity();
+    let by = Caller::owner(identity());
     match known {
-        None => create_pipeline(&local.world, CreatePipeline { declaration, by })
-            .await
-            .map_err(refused),
+        None => {
+            let request = CreatePipeline {
+                declaration,
+                tags: Vec::new(),
+                starts: false,
+                by,
+            };
+            let created = create_pipeline(&local.world, request).await;
+            created.map(drop).map_err(refused)
+        },
         Some(stored) if is_same(&stored, &declaration) => Ok(()),
         Some(_) => update_pipeline(&local.world, UpdatePipeline { declaration, by })
             .await
@@ -242,7 +249,7 @@ pub(super) async fn start(local: &Local, order: &Order) -> Result<Started, Failu
         variables: order.args.variables.iter().cloned().collect(),
         source_revisions: revisions(local, order).await?,
         client_request_token: None,
-        by,
+        by: Caller::owner(by),
     };
     let execution = start_pipeline_execution(&local.world, request)
         .await

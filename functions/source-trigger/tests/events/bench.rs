@@ -11,7 +11,7 @@ use model::{
     job::{ActionResult, ErrorDetails},
     state::SourceRevision,
 };
-use operations::{CreatePipeline, apply_inputs, create_pipeline};
+use operations::{Caller, CreatePipeline, apply_inputs, create_pipeline};
 use ports::{
     Account, World,
     nobody::Nobody,
@@ -108,7 +108,9 @@ impl Bench {
         let declaration: PipelineDeclaration = serde_json::from_str(&json).expect("it is one");
         let request = CreatePipeline {
             declaration,
-            by: "test".to_owned(),
+            tags: Vec::new(),
+            starts: false,
+            by: Caller::owner("test"),
         };
         let created = create_pipeline(&self.world, request).await;
         created.expect("it is accepted");

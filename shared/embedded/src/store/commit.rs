@@ -259,6 +259,12 @@ impl<'a> Plan<'a> {
                 .prepare_cached(sql)?
                 .execute(params![number, body])?;
         }
+        if let Some(tags) = &self.work.tags {
+            let sql = "INSERT INTO tags (pipeline, body) VALUES (?1, ?2) \
+                       ON CONFLICT DO UPDATE SET body = excluded.body";
+            let parameters = params![self.entry.number, tags];
+            connection.prepare_cached(sql)?.execute(parameters)?;
+        }
         self.write_executions(connection)?;
         self.write_actions(connection)?;
         if let Some((token, execution)) = &self.work.token {
@@ -278,7 +284,8 @@ impl<'a> Plan<'a> {
             writer.fresh.outboxes.push(number);
         }
         writer.fresh.jobs.extend(self.jobs);
-        writer.fresh.entries.insert(self.name, Arc::new(self.entry));
+        let entry = (!work.gone).then(|| Arc::new(self.entry));
+        writer.fresh.entries.insert(self.name, entry);
         Ok(number)
     }
 
@@ -296,9 +303,23 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         let sql = "UPDATE pipeline SET version = version + 1, commit_id = ?2, deadline = ?3, \
-                   live = ?4, head = ?5 WHERE number = ?1 AND version = ?6";
+                   live = ?4, head = ?5, name = ?7, was = ?8 WHERE number = ?1 AND version = ?6";
         let expected = self.work.expected_version;
-        let parameters = params![entry.number, entry.commit, deadline, live, head, expected];
+        let (name, was) = if self.work.gone {
+            (None, Some(&self.name))
+        } else {
+            (Some(&self.name), None)
+        };
+        let parameters = params![
+            entry.number,
+            entry.commit,
+            deadline,
+            live,
+            head,
+            expected,
+            name,
+            was
+        ];
         if connection.prepare_cached(sql)?.execute(parameters)? == 0 {
             let what = format!("pipeline `{}`", self.name);
             return Err(corrupt(what, "somebody else writes to this database").into());
@@ -345,7 +366,7 @@ impl<'a> Plan<'a> {
 /// The pipeline as it is after the work that is already in this transaction.
 fn known(writer: &Writer, name: &str) -> Result<Option<Arc<Entry>>, StoreError> {
     if let Some(entry) = writer.fresh.entries.get(name) {
-        return Ok(Some(Arc::clone(entry)));
+        return Ok(entry.clone());
     }
     let kept = writer.memory.lock().state(name);
     match kept {

@@ -10,7 +10,7 @@ use thiserror::Error;
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// The version of the schema; another one is refused, never rewritten.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Says that a file is a database of ours: "PIPE".
 const APPLICATION_ID: i64 = 0x5049_5045;

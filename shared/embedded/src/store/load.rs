@@ -67,8 +67,22 @@ pub(super) fn pipeline(connection: &Connection, name: &str) -> Result<Option<Ent
         state.executions.insert(execution.id, Arc::new(execution));
     }
     add_definitions(connection, entry.number, &mut state)?;
+    state.tags = tags(connection, entry.number, name)?;
     entry.state = Arc::new(state);
     Ok(Some(entry))
+}
+
+fn tags(
+    connection: &Connection,
+    pipeline: u32,
+    name: &str,
+) -> Result<Arc<BTreeMap<String, String>>, StoreError> {
+    let sql = "SELECT body FROM tags WHERE pipeline = ?1";
+    let body: Option<Vec<u8>> = one(connection, sql, [pipeline], |row| row.get(0))?;
+    match body {
+        Some(body) => decoded(&body, || format!("tags of pipeline `{name}`")),
+        None => Ok(Arc::default()),
+    }
 }
 
 /// Adds the definitions that the state needs and does not have.
@@ -199,7 +213,7 @@ pub(super) fn memory(connection: &Connection) -> Result<Memory, StoreError> {
     memory.undelivered = each(connection, sql, [delivered], |row| row.get(0))?
         .into_iter()
         .collect();
-    let sql = "SELECT number, name, deadline, live FROM pipeline";
+    let sql = "SELECT number, name, deadline, live FROM pipeline WHERE name IS NOT NULL";
     let pipelines = each(connection, sql, [], |row| {
         let name: String = row.get(1)?;
         let deadline: Option<i64> = row.get(2)?;

@@ -56,7 +56,8 @@ impl Entry {
 /// What one transaction changes in memory once it is committed.
 #[derive(Default)]
 pub(super) struct Fresh {
-    pub(super) entries: BTreeMap<Arc<str>, Arc<Entry>>,
+    /// Pipelines as they are now; none where one has gone.
+    pub(super) entries: BTreeMap<Arc<str>, Option<Arc<Entry>>>,
     pub(super) outboxes: Vec<u64>,
     /// Jobs that began, with their rows, or ended.
     pub(super) jobs: Vec<(Uuid, Option<u64>)>,
@@ -129,8 +130,11 @@ impl Memory {
     /// Takes over what a transaction changed, up to commit `last`.
     pub(super) fn publish(&mut self, fresh: Fresh, last: u64) {
         for (name, entry) in fresh.entries {
-            self.set_deadline(&name, entry.deadline);
-            self.states.put(name, entry);
+            self.set_deadline(&name, entry.as_ref().and_then(|entry| entry.deadline));
+            match entry {
+                Some(entry) => self.states.put(name, entry),
+                None => self.states.remove(&name),
+            }
         }
         self.undelivered.extend(fresh.outboxes);
         for (id, row) in fresh.jobs {
@@ -174,6 +178,13 @@ impl States {
         }
         kept.used = self.uses;
         Some(Arc::clone(&kept.entry))
+    }
+
+    fn remove(&mut self, pipeline: &str) {
+        if let Some(kept) = self.kept.remove(pipeline) {
+            self.by_use.remove(&kept.used);
+            self.bytes -= kept.bytes;
+        }
     }
 
     fn put(&mut self, pipeline: Arc<str>, entry: Arc<Entry>) {

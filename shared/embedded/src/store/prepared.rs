@@ -28,6 +28,10 @@ pub(super) struct Prepared {
     pub(super) deadline: Option<Timestamp>,
     pub(super) head: Vec<u8>,
     pub(super) definition: Option<(u32, Vec<u8>)>,
+    /// The pipeline's tags, when they are new.
+    pub(super) tags: Option<Vec<u8>>,
+    /// The pipeline goes.
+    pub(super) gone: bool,
     pub(super) executions: Vec<ExecutionRow>,
     pub(super) begun: Vec<BegunRow>,
     pub(super) news: Vec<News>,
@@ -66,6 +70,7 @@ impl Prepared {
         let head = encoded(&commit.state.head, of_head, HEAD_BYTES_MAX)?;
         let (entry, outbox) = journal(&commit)?;
         let definition = definition(&commit)?;
+        let tags = tags(&commit)?;
         let executions = executions(&commit)?;
         let begun = begun(&commit)?;
         let news = news(commit.updates)?;
@@ -82,6 +87,8 @@ impl Prepared {
             deadline: commit.deadline,
             head,
             definition,
+            tags,
+            gone: commit.gone,
             executions,
             begun,
             news,
@@ -107,6 +114,14 @@ fn definition(commit: &Commit) -> Result<Option<(u32, Vec<u8>)>, StoreError> {
     let declaration = declaration.ok_or_else(|| corrupt(what(), "the commit does not have it"))?;
     let body = encoded(&**declaration, what, ITEM_BYTES_MAX)?;
     Ok(Some((head.definition, body)))
+}
+
+fn tags(commit: &Commit) -> Result<Option<Vec<u8>>, StoreError> {
+    if !commit.new_tags {
+        return Ok(None);
+    }
+    let what = || format!("tags of pipeline `{}`", commit.state.head.pipeline);
+    encoded(&*commit.state.tags, what, ITEM_BYTES_MAX).map(Some)
 }
 
 fn executions(commit: &Commit) -> Result<Vec<ExecutionRow>, StoreError> {

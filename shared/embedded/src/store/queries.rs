@@ -8,7 +8,7 @@ use model::{
 };
 use ports::{
     StoreError,
-    store::{ActionExecution, JournalEntry, Message, Outbox},
+    store::{ActionExecution, ActionPosition, JournalEntry, Message, Outbox},
 };
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -16,10 +16,7 @@ use uuid::Uuid;
 use super::{
     database::corrupt,
     load::{self, each, execution_number, news, one, stored_execution},
-    rows::{
-        Entry, Order, decoded, in_commit, in_pipeline, of_attempt, of_execution, pipeline_of,
-        read_attempts,
-    },
+    rows::{Entry, Order, decoded, in_commit, in_pipeline, of_attempt, pipeline_of, read_attempts},
 };
 
 /// How many pipelines, outboxes, jobs, executions and entries one page has at most.
@@ -163,17 +160,75 @@ pub(super) fn action_executions(
     let attempts: Option<Vec<u8>> = one(connection, sql, [number], |row| row.get(0))?;
     let mut found = Vec::new();
     for attempt in read_attempts(&attempts.unwrap_or_default())? {
-        let missing = || {
-            corrupt(
-                of_execution(execution)(),
-                "an action execution is not there",
-            )
-        };
-        let job = job(connection, attempt.row)?.ok_or_else(missing)?;
-        let update = news(connection, attempt.row, job.action_execution_id)?;
-        found.push(ActionExecution { job, update });
+        found.push(action_execution(connection, attempt.row)?);
     }
     Ok(found)
+}
+
+/// How many executions' attempts are put in order together.
+const WINDOW: u64 = 256;
+
+/// How many windows without an attempt one page passes over.
+const EMPTY_WINDOWS_MAX: usize = 64;
+
+pub(super) fn newest_action_executions(
+    connection: &Connection,
+    pipeline: &str,
+    from: Option<ActionPosition>,
+    limit: usize,
+) -> Result<(Vec<ActionExecution>, Option<ActionPosition>), StoreError> {
+    let mut found = Vec::new();
+    let Some(pipeline) = pipeline_number(connection, pipeline)? else {
+        return Ok((found, None));
+    };
+    let limit = limit.min(PAGE_MAX);
+    let sql = "SELECT number, attempts FROM execution WHERE number >= ?1 AND number < ?2 \
+               ORDER BY number DESC LIMIT ?3";
+    let mut at = from.unwrap_or(ActionPosition {
+        before_execution: u64::from(u32::MAX),
+        before_attempt: u64::MAX,
+    });
+    for _ in 0..EMPTY_WINDOWS_MAX {
+        let end = u32::try_from(at.before_execution).unwrap_or(u32::MAX);
+        let range = params![in_pipeline(pipeline, 0), in_pipeline(pipeline, end), WINDOW];
+        let rows = each(connection, sql, range, |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let Some((oldest, _)) = rows.last() else {
+            return Ok((found, None));
+        };
+        // The first page settles which executions the list is about.
+        let newest = rows.first().map_or(0, |(newest, _)| *newest);
+        at.before_execution = (newest & u64::from(u32::MAX)) + 1;
+        let next = ActionPosition {
+            before_execution: *oldest & u64::from(u32::MAX),
+            before_attempt: u64::MAX,
+        };
+        let mut attempts = Vec::new();
+        for (_, listed) in &rows {
+            let listed = read_attempts(listed)?
+                .into_iter()
+                .map(|attempt| attempt.row);
+            attempts.extend(listed.filter(|row| *row < at.before_attempt));
+        }
+        attempts.sort_unstable_by(|a, b| b.cmp(a));
+        for row in attempts {
+            if found.len() == limit {
+                return Ok((found, Some(at)));
+            }
+            at.before_attempt = row;
+            found.push(action_execution(connection, row)?);
+        }
+        at = next;
+    }
+    Ok((found, Some(at)))
+}
+
+fn action_execution(connection: &Connection, row: u64) -> Result<ActionExecution, StoreError> {
+    let missing = || corrupt(format!("action execution {row}"), "it is not there");
+    let job = job(connection, row)?.ok_or_else(missing)?;
+    let update = news(connection, row, job.action_execution_id)?;
+    Ok(ActionExecution { job, update })
 }
 
 fn job(connection: &Connection, row: u64) -> Result<Option<Arc<Job>>, StoreError> {
@@ -256,7 +311,7 @@ pub(super) fn journal(
     since: u64,
     limit: usize,
 ) -> Result<Vec<JournalEntry>, StoreError> {
-    let sql = "SELECT journal.number, pipeline.name, journal.entry FROM journal \
+    let sql = "SELECT journal.number, coalesce(name, was), journal.entry FROM journal \
                JOIN pipeline ON pipeline.number = journal.pipeline \
                WHERE journal.number > ?1 ORDER BY journal.number LIMIT ?2";
     // SQLite counts to the largest signed number; no commit has a larger one.

@@ -10,15 +10,24 @@ CREATE TABLE mark (
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- `name` is null once the pipeline was deleted: its rows are no longer found, and its number is not
+-- given away again. `was` is the name that it had.
 -- `live`: the sequence numbers of the live executions, four bytes each, the low one first.
 CREATE TABLE pipeline (
     number    INTEGER PRIMARY KEY,
-    name      TEXT NOT NULL UNIQUE,
+    name      TEXT UNIQUE,
+    was       TEXT,
     version   INTEGER NOT NULL,
     commit_id BLOB NOT NULL,
     deadline  INTEGER,
     live      BLOB NOT NULL,
     head      BLOB NOT NULL
+) STRICT;
+
+-- One row for a pipeline that has any, a JSON object.
+CREATE TABLE tags (
+    pipeline INTEGER PRIMARY KEY,
+    body     BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE definition (

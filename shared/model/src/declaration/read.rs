@@ -102,6 +102,18 @@ pub fn read(text: &str, format: Format, others: &[&str]) -> Result<Document, Vec
     }
 }
 
+/// Reads the `pipeline` member of an API request: what it does not know is passed over (spec 10 §1),
+/// and none of the rules of spec 20 §9 is applied.
+pub fn read_member(node: &Node) -> Result<PipelineDeclaration, Vec<Problem>> {
+    let mut decoder = Decoder::new(UnknownFields::Ignore);
+    let declaration = pipeline(&mut decoder, node, &Path::pipeline());
+    let problems = decoder.into_problems();
+    match declaration {
+        Some(declaration) if problems.is_empty() => Ok(declaration),
+        Some(_) | None => Err(problems),
+    }
+}
+
 /// Reads a declaration and applies every rule, and refuses what is not supported yet; the problems
 /// are in the order of the text.
 pub fn read_valid(

@@ -47,6 +47,8 @@ macro_rules! pipeline_store_contract {
             an_execution_that_a_commit_does_not_name_stays
             an_execution_that_a_commit_does_not_change_stays
             every_version_of_a_definition_stays
+            tags_stay_until_others_replace_them
+            a_pipeline_that_went_leaves_its_name_and_its_journal
             pipelines_do_not_disturb_each_other
             deadlines_come_due_the_longest_overdue_first
             an_outbox_is_there_until_it_is_delivered
@@ -65,6 +67,7 @@ macro_rules! pipeline_store_contract {
             the_journal_has_every_commit_in_order
             pipelines_are_listed_by_name
             attempts_are_listed_in_the_order_in_which_they_began
+            the_newest_attempts_of_a_pipeline_come_first_in_pages
             an_ended_execution_goes_on_with_its_record
             news_in_one_commit_add_up
             the_journal_has_the_changes_of_each_commit

@@ -74,10 +74,10 @@ async fn a_database_of_another_program_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_schema_of_the_future_is_refused_and_left_alone() {
     let folder = Folder::new();
-    folder.after("PRAGMA user_version = 2").await;
+    folder.after("PRAGMA user_version = 3").await;
     let before = folder.bytes();
     let refused = folder.open().err().unwrap();
-    assert!(matches!(refused, OpenError::OtherVersion { found: 2, .. }));
+    assert!(matches!(refused, OpenError::OtherVersion { found: 3, .. }));
     assert_eq!(folder.bytes(), before);
 }
 

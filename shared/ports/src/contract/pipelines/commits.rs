@@ -1,8 +1,8 @@
 //! What a commit does, and what it leaves alone.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use model::ExecutionStatus;
+use model::{ExecutionStatus, Timestamp};
 use uuid::Uuid;
 
 use super::{
@@ -135,7 +135,7 @@ pub async fn a_commit_is_there_whole(harness: &mut dyn Harness) {
     first.expect("a new pipeline is created");
     let (mut commit, job) = begin(&load(&*store, PIPELINE).await, 1);
     commit.token = Some(("start".to_owned(), id(1)));
-    commit.deadline = Some(model::Timestamp(9));
+    commit.deadline = Some(Timestamp(9));
     commit.outbox.push(Message::Change(change(1, 1)));
     let (state, outbox) = (commit.state.clone(), commit.outbox.clone());
     let number = store.commit(commit).await.expect("nobody else commits");
@@ -145,7 +145,7 @@ pub async fn a_commit_is_there_whole(harness: &mut dyn Harness) {
     assert_eq!(load(&*store, PIPELINE).await.state, state);
     let token = store.execution_by_token(PIPELINE, "start").await;
     assert_eq!(token.expect("the store reads"), Some(id(1)));
-    let due = store.due(model::Timestamp(9), 9).await;
+    let due = store.due(Timestamp(9), 9).await;
     assert_eq!(due.expect("the store reads"), [PIPELINE]);
     let left = store.undelivered(9).await.expect("the store reads");
     let left = left.iter().find(|left| left.commit == number);
@@ -165,7 +165,7 @@ pub async fn of_a_refused_commit_there_is_nothing(harness: &mut dyn Harness) {
     let (mut late, _) = begin(&before, 2);
     late.expected_version -= 1;
     late.token = Some(("late".to_owned(), id(2)));
-    late.deadline = Some(model::Timestamp(1));
+    late.deadline = Some(Timestamp(1));
     let refused = store.commit(late).await;
     assert!(matches!(refused, Err(StoreError::Conflict)));
     drop(store);
@@ -183,7 +183,7 @@ pub async fn of_a_refused_commit_there_is_nothing(harness: &mut dyn Harness) {
         assert_eq!(jobs.len(), 1);
         let token = store.execution_by_token(PIPELINE, "late").await;
         assert_eq!(token.expect("the store reads"), None);
-        let due = store.due(model::Timestamp(9), 9).await;
+        let due = store.due(Timestamp(9), 9).await;
         assert!(due.expect("the store reads").is_empty());
         let now = store.journal(0, 99).await.expect("the store reads");
         assert_eq!(now, journal);
@@ -286,4 +286,65 @@ pub async fn pipelines_do_not_disturb_each_other(harness: &mut dyn Harness) {
     assert!(found.expect("the store reads").is_none());
     let records = store.action_executions(PIPELINE, job.key.execution).await;
     assert!(records.expect("the store reads").is_empty());
+}
+
+pub async fn tags_stay_until_others_replace_them(harness: &mut dyn Harness) {
+    let store = harness.store();
+    let tagged = |value: &str| Arc::new(BTreeMap::from([("team".to_owned(), value.to_owned())]));
+    let mut commit = new_pipeline(PIPELINE);
+    (commit.state.tags, commit.new_tags) = (tagged("web"), true);
+    store.commit(commit).await.expect("nobody else commits");
+    let (commit, _) = begin(&load(&*store, PIPELINE).await, 1);
+    store.commit(commit).await.expect("nobody else commits");
+    drop(store);
+    harness.reopen().await;
+    let store = harness.store();
+    let loaded = load(&*store, PIPELINE).await;
+    assert_eq!(loaded.state.tags, tagged("web"));
+    let mut commit = blank(&loaded);
+    (commit.state.tags, commit.new_tags) = (tagged("shop"), true);
+    store.commit(commit).await.expect("nobody else commits");
+    assert_eq!(load(&*store, PIPELINE).await.state.tags, tagged("shop"));
+    drop(store);
+    harness.reopen().await;
+    let tags = load(&*harness.store(), PIPELINE).await.state.tags;
+    assert_eq!(tags, tagged("shop"));
+}
+
+pub async fn a_pipeline_that_went_leaves_its_name_and_its_journal(harness: &mut dyn Harness) {
+    let store = harness.store();
+    begun(&*store).await;
+    let mut commit = finish(&load(&*store, PIPELINE).await, 1);
+    end(&mut commit, 1, ExecutionStatus::Cancelled);
+    commit.gone = true;
+    commit.deadline = Some(Timestamp(1));
+    let last = store.commit(commit).await.expect("nobody else commits");
+    drop(store);
+    for crash in [false, true] {
+        if crash {
+            harness.reopen().await;
+        }
+        let store = harness.store();
+        let found = store.load(PIPELINE, None).await.expect("the store reads");
+        assert!(found.is_none());
+        let names = store.pipelines("", 10).await.expect("the store reads");
+        assert_eq!(names, Vec::<String>::new());
+        let executions = store.executions(PIPELINE, u64::MAX, 10).await;
+        assert!(executions.expect("the store reads").is_empty());
+        let due = store.due(Timestamp(100), 10).await;
+        assert!(due.expect("the store reads").is_empty());
+        let journal = store.journal(last - 1, 10).await.expect("the store reads");
+        let names: Vec<_> = journal.iter().map(|entry| &entry.pipeline).collect();
+        assert_eq!(names, [PIPELINE]);
+    }
+    // The name is free, and nothing of the old pipeline is in the new one.
+    let store = harness.store();
+    let commit = new_pipeline(PIPELINE);
+    store.commit(commit).await.expect("the name is free");
+    drop(store);
+    harness.reopen().await;
+    let store = harness.store();
+    let executions = store.executions(PIPELINE, u64::MAX, 10).await;
+    assert!(executions.expect("the store reads").is_empty());
+    assert_eq!(load(&*store, PIPELINE).await.version, 1);
 }

@@ -67,6 +67,8 @@ pub fn blank(loaded: &Loaded) -> Commit {
         state: loaded.state.clone(),
         changed: Vec::new(),
         new_definition: false,
+        new_tags: false,
+        gone: false,
         begun: Vec::new(),
         updates: Vec::new(),
         outbox: Vec::new(),

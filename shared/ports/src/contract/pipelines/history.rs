@@ -266,3 +266,38 @@ pub async fn the_journal_has_the_changes_of_each_commit(harness: &mut dyn Harnes
     let none = harness.store().journal(number, 9).await;
     assert!(none.expect("the store reads").is_empty());
 }
+
+pub async fn the_newest_attempts_of_a_pipeline_come_first_in_pages(harness: &mut dyn Harness) {
+    const EXECUTIONS: u128 = 600;
+    let store = harness.store();
+    let commit = new_pipeline(PIPELINE);
+    store.commit(commit).await.expect("a new pipeline");
+    for number in 1..=EXECUTIONS {
+        let (mut commit, _) = begin(&load(&*store, PIPELINE).await, number);
+        end(&mut commit, number, ExecutionStatus::Succeeded);
+        store.commit(commit).await.expect("nobody else commits");
+    }
+    let (mut from, mut seen) = (None, Vec::new());
+    for page in 0..100 {
+        let found = store.newest_action_executions(PIPELINE, from, 50).await;
+        let (found, next) = found.expect("the store reads");
+        assert!(found.len() <= 50);
+        seen.extend(found.iter().map(|attempt| attempt.job.key.execution));
+        if page == 0 {
+            // What begins meanwhile is in none of the pages that follow, and moves nothing.
+            let (commit, _) = begin(&load(&*store, PIPELINE).await, EXECUTIONS + 1);
+            store.commit(commit).await.expect("nobody else commits");
+        }
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let all: Vec<_> = (1..=EXECUTIONS).rev().map(id).collect();
+    assert_eq!(seen, all);
+    let (newest, _) = store
+        .newest_action_executions(PIPELINE, None, 1)
+        .await
+        .expect("the store reads");
+    assert_eq!(newest[0].job.key.execution, id(EXECUTIONS + 1));
+}
