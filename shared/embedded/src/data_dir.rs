@@ -13,6 +13,15 @@ use thiserror::Error;
 /// The database of pipelines.
 pub(crate) const DATABASE: &str = "pipewright.db";
 
+/// The access keys, with their secrets sealed.
+const ACCESS_KEYS: &str = "access.db";
+
+/// What seals them, and signs the audit trail.
+pub(crate) const MASTER_KEY: &str = "master.key";
+
+/// The audit trail, in numbered files.
+pub(crate) const AUDIT: &str = "audit";
+
 /// The objects in buckets.
 const OBJECTS: &str = "objects";
 
@@ -79,6 +88,18 @@ impl DataDir {
 
     pub fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
+    }
+
+    pub fn access_keys(&self) -> PathBuf {
+        self.path.join(ACCESS_KEYS)
+    }
+
+    pub fn master_key(&self) -> PathBuf {
+        self.path.join(MASTER_KEY)
+    }
+
+    pub fn audit(&self) -> PathBuf {
+        self.path.join(AUDIT)
     }
 
     pub fn objects(&self) -> PathBuf {
