@@ -9,6 +9,7 @@
 //! * [`repositories`]: git repositories by name.
 //! * [`bus`]: announced changes and questions to people.
 //! * [`access_keys`]: whose requests are taken; [`audit`]: what was asked for.
+//! * [`cursors`]: how far somebody has read the journal.
 //! * [`clock`], [`random`]: time and chance, which nothing else may touch.
 //!
 //! `contract` is the suite that every adapter passes: it says what holds after a crash.
@@ -22,6 +23,7 @@ pub mod bus;
 pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod cursors;
 pub mod deliver;
 #[cfg(feature = "contract")]
 pub mod nobody;
@@ -38,6 +40,7 @@ pub use audit::AuditTrail;
 pub use builds::BuildRunner;
 pub use bus::EventBus;
 pub use clock::Clock;
+pub use cursors::Cursors;
 pub use deliver::deliver;
 pub use objects::ObjectStore;
 pub use projects::ProjectStore;
