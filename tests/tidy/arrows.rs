@@ -6,11 +6,12 @@ use pipewright_tests::{cargo, metadata, root, source_files};
 use serde_json::Value;
 
 /// Every arrow between our crates. A new one is a decision, and so is its line here.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     (
         "pipewright",
         &[
             "action-worker",
+            "pipewright-access",
             "pipewright-buildspec",
             "pipewright-embedded",
             "pipewright-model",
@@ -51,6 +52,10 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ),
     (
         "pipewright-providers",
+        &["pipewright-model", "pipewright-ports"],
+    ),
+    (
+        "pipewright-access",
         &["pipewright-model", "pipewright-ports"],
     ),
     (

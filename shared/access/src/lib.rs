@@ -2,12 +2,13 @@
 //!
 //! * [`sigv4`] proves that a request was signed with a secret that Pipewright gave out, and is as it
 //!   was when it was signed.
-//! * [`keys`] says whose secret that is.
+//! * [`keys`] says whose secret that is; an [`Authenticator`] asks both.
 //! * [`link`] lets whoever was sent an approval link answer it.
 //! * [`keyring`] gives keys out and takes them back.
 //! * [`policy`] decides what the holder of a key may do.
 //! * [`Caller`] is what the operations are handed: an identity with its rights.
 
+mod authenticate;
 mod caller;
 pub mod keyring;
 pub mod keys;
@@ -15,4 +16,5 @@ pub mod link;
 pub mod policy;
 pub mod sigv4;
 
+pub use authenticate::{AuthenticationError, Authenticator};
 pub use caller::Caller;

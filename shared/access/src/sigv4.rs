@@ -5,6 +5,9 @@
 //! whatever Pipewright acts upon was signed, and nothing else can be slipped in.
 
 mod canonical;
+mod sign;
+
+use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Timestamp as Instant, civil::DateTime, tz::TimeZone};
@@ -13,8 +16,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
+pub use sign::{Credentials, sign};
+
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
+
+/// `YYYYMMDD`
+const DAY_LENGTH: usize = 8;
 
 /// How far the clock of a client may be off, either way.
 const SKEW_MILLIS_MAX: u64 = 5 * 60 * 1000;
@@ -34,6 +42,19 @@ pub struct Request<'a> {
     pub headers: &'a [(String, String)],
     pub body: &'a [u8],
 }
+
+/// Where a signature counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// `us-east-1`
+    pub region: &'a str,
+    /// `codepipeline`
+    pub service: &'a str,
+}
+
+/// What is derived from a secret for one day and one scope; it signs, and is never printed.
+#[derive(Clone)]
+pub struct SigningKey([u8; 32]);
 
 /// What a request says of its sender; nothing of it is true before [`Authorization::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +125,7 @@ impl Authorization {
         };
         let at = instant(date)
             .ok_or_else(|| incomplete("the X-Amz-Date header is not YYYYMMDDTHHMMSSZ"))?;
-        if !date.starts_with(day) || day.len() != "YYYYMMDD".len() {
+        if !date.starts_with(day) || day.len() != DAY_LENGTH {
             return Err(incomplete(
                 "the date of the Credential is not that of the X-Amz-Date header",
             ));
@@ -130,17 +151,23 @@ impl Authorization {
         secret: &str,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if now.0.abs_diff(self.at.0) > SKEW_MILLIS_MAX {
-            let (relation, date) = if self.at < now {
-                ("expired", &self.date)
-            } else {
-                ("not yet current", &self.date)
-            };
-            return Err(Refusal::Invalid(format!(
-                "Signature {relation}: the request is of {date}, which is more than 5 minutes \
-                 off; set this machine's clock"
-            )));
-        }
+        let scope = Scope {
+            region: &self.region,
+            service: &self.service,
+        };
+        let key = SigningKey::derive(secret, &self.day, scope);
+        self.verify_with(request, &key, now)
+    }
+
+    /// As [`Authorization::verify`], with what was derived from the secret for the day and scope
+    /// that this says.
+    pub fn verify_with(
+        &self,
+        request: &Request<'_>,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.check_time(now)?;
         let body = hex::encode(Sha256::digest(request.body));
         let said = request.values("x-amz-content-sha256");
         if said.iter().any(|said| *said != body) {
@@ -148,11 +175,11 @@ impl Authorization {
                 "the body is not the one that was signed".to_owned(),
             ));
         }
-        let canonical = canonical::request(request, &self.signed_headers, &body);
-        let hashed = hex::encode(Sha256::digest(canonical));
-        let scope = format!("{}/{}/{}/{TERMINATOR}", self.day, self.region, self.service);
-        let text = format!("{ALGORITHM}\n{}\n{scope}\n{hashed}", self.date);
-        let wanted = mac(&self.key(secret), text.as_bytes());
+        let scope = Scope {
+            region: &self.region,
+            service: &self.service,
+        };
+        let wanted = signature(request, &self.signed_headers, &body, scope, &self.date, key);
         if bool::from(wanted.ct_eq(&self.signature)) {
             Ok(())
         } else {
@@ -164,13 +191,42 @@ impl Authorization {
         }
     }
 
-    fn key(&self, secret: &str) -> [u8; 32] {
+    /// Refuses a request that is too old, or of the future.
+    pub(crate) fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        if now.0.abs_diff(self.at.0) > SKEW_MILLIS_MAX {
+            let (relation, date) = if self.at < now {
+                ("expired", &self.date)
+            } else {
+                ("not yet current", &self.date)
+            };
+            return Err(Refusal::Invalid(format!(
+                "Signature {relation}: the request is of {date}, which is more than 5 minutes \
+                 off; set this machine's clock"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The day of the scope: `20260830`.
+    pub fn day(&self) -> &str {
+        &self.day
+    }
+}
+
+impl SigningKey {
+    /// The key of a day, `20260830`, and a scope.
+    pub fn derive(secret: &str, day: &str, scope: Scope<'_>) -> Self {
         let start = format!("AWS4{secret}");
-        let parts = [&self.day, &self.region, &self.service];
-        let key = parts.iter().fold(start.into_bytes(), |key, part| {
-            mac(&key, part.as_bytes()).to_vec()
-        });
-        mac(&key, TERMINATOR.as_bytes())
+        let key = mac(start.as_bytes(), day.as_bytes());
+        let key = mac(&key, scope.region.as_bytes());
+        let key = mac(&key, scope.service.as_bytes());
+        Self(mac(&key, TERMINATOR.as_bytes()))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(****)")
     }
 }
 
@@ -180,6 +236,27 @@ impl<'a> Request<'a> {
         let all = self.headers.iter().filter(|(known, _)| known == name);
         all.map(|(_, value)| value.as_str()).collect()
     }
+}
+
+/// The signature of a request, whose body has the hash `body`, at the `date` `20260830T123600Z`.
+fn signature(
+    request: &Request<'_>,
+    signed_headers: &[String],
+    body: &str,
+    scope: Scope<'_>,
+    date: &str,
+    key: &SigningKey,
+) -> [u8; 32] {
+    let canonical = canonical::request(request, signed_headers, body);
+    let hashed = hex::encode(Sha256::digest(canonical));
+    let scope = credential_scope(date.get(..DAY_LENGTH).unwrap_or_default(), scope);
+    let text = format!("{ALGORITHM}\n{date}\n{scope}\n{hashed}");
+    mac(&key.0, text.as_bytes())
+}
+
+fn credential_scope(day: &str, scope: Scope<'_>) -> String {
+    let Scope { region, service } = scope;
+    format!("{day}/{region}/{service}/{TERMINATOR}")
 }
 
 fn one_field<'a>(fields: &'a str, name: &str) -> Result<&'a str, Refusal> {

@@ -1,3 +1,6 @@
+mod botocore;
+mod many;
+
 use super::*;
 
 const KEY: &str = "AKIDEXAMPLE";
@@ -112,6 +115,29 @@ fn the_published_examples_are_accepted() {
             (KEY, "us-east-1")
         );
         assert_eq!(read.session_token, None);
+    }
+}
+
+#[test]
+fn the_published_examples_are_what_is_signed() {
+    let credentials = Credentials {
+        access_key: KEY,
+        secret: SECRET,
+        session_token: None,
+    };
+    for (mut example, service) in [(vanilla(), "service"), (list_users(), "iam")] {
+        let (_, published) = example.headers.pop().expect("it is signed");
+        example.headers.retain(|(name, _)| name != "x-amz-date");
+        let scope = Scope {
+            region: "us-east-1",
+            service,
+        };
+        let added = sign(&example.request(), &credentials, scope, THEN);
+        let expected = [
+            ("x-amz-date".to_owned(), "20150830T123600Z".to_owned()),
+            ("authorization".to_owned(), published),
+        ];
+        assert_eq!(added, expected);
     }
 }
 
