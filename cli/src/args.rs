@@ -1,10 +1,18 @@
 //! The command line: what may be asked for, and how it is spelt.
 
+mod client;
+mod keys;
+mod pipelines;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::exit;
+
+pub use client::*;
+pub use keys::*;
+pub use pipelines::*;
 
 /// The longest time that an execution may be given.
 const TIMEOUT_SECONDS_MAX: u64 = 36_000_000;
@@ -68,6 +76,8 @@ pub enum Output {
     Json,
     /// One JSON object per line, as things happen
     Jsonl,
+    /// A definition as a file: `pipeline show` only
+    Yaml,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -86,6 +96,32 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show what a pipeline would do, without running it
     Plan(PlanArgs),
+    /// Start an execution on a server
+    Start(StartArgs),
+    /// Show an execution while it goes on
+    Watch(WatchArgs),
+    /// Wait until an execution has ended; the exit code says how
+    Wait(WaitArgs),
+    /// Print the logs of an execution
+    Logs(LogsArgs),
+    /// Create, change, show and delete pipelines
+    Pipeline(PipelineArgs),
+    /// List, show, stop and retry executions
+    Exec(ExecArgs),
+    /// Open and close the way into a stage
+    Stage(StageArgs),
+    /// List what waits for an answer
+    Approvals(ApprovalsArgs),
+    /// Approve what waits for an answer
+    Approve(AnswerArgs),
+    /// Reject what waits for an answer
+    Reject(AnswerArgs),
+    /// Issue and withdraw access keys
+    Key(KeyArgs),
+    /// Create, change and build CodeBuild projects
+    Project(ProjectArgs),
+    /// Call the AWS CLI with this endpoint and key
+    Aws(AwsArgs),
     /// Check what this machine has for running pipelines
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

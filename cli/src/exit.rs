@@ -17,12 +17,16 @@ pub enum Exit {
     Invalid = 3,
     /// A file, execution, stage, action or resource that was named is not there.
     NotFound = 4,
+    /// The server does not know the key, or the key may not do that.
+    NotAuthorised = 5,
     /// The execution was stopped or superseded.
     Stopped = 6,
     /// The execution waits for an approval that nobody here can give.
     WaitingForApproval = 7,
     /// The execution did not end within the time that it was given.
     TimedOut = 8,
+    /// Nothing that speaks the API answers at the endpoint.
+    Unreachable = 9,
     /// A defect of Pipewright, or a machine that failed under it.
     Internal = 70,
     /// Interrupted; the execution was abandoned.
@@ -30,15 +34,17 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Succeeded,
         Self::Failed,
         Self::Usage,
         Self::Invalid,
         Self::NotFound,
+        Self::NotAuthorised,
         Self::Stopped,
         Self::WaitingForApproval,
         Self::TimedOut,
+        Self::Unreachable,
         Self::Internal,
         Self::Interrupted,
     ];
@@ -56,9 +62,11 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::Invalid => "the pipeline file is invalid",
             Self::NotFound => "something that was named is not there",
+            Self::NotAuthorised => "the access key is unknown or may not do that",
             Self::Stopped => "the execution was stopped or superseded",
             Self::WaitingForApproval => "waiting for an approval that nobody here can give",
             Self::TimedOut => "the execution ran out of time",
+            Self::Unreachable => "the endpoint cannot be reached",
             Self::Internal => "internal error; please report it",
             Self::Interrupted => "interrupted; the execution was abandoned",
         }
@@ -96,9 +104,11 @@ mod tests {
                 2  the command line is wrong
                 3  the pipeline file is invalid
                 4  something that was named is not there
+                5  the access key is unknown or may not do that
                 6  the execution was stopped or superseded
                 7  waiting for an approval that nobody here can give
                 8  the execution ran out of time
+                9  the endpoint cannot be reached
                70  internal error; please report it
               130  interrupted; the execution was abandoned
         "#]]

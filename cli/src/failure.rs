@@ -151,6 +151,7 @@ impl Failure {
                 failure.findings[0].exception = Some(rejection.exception());
                 failure
             }
+            OperationError::Denied(why) => Self::new(Exit::NotAuthorised, why.as_str()),
             OperationError::Store(_) | OperationError::Busy | OperationError::Defect(_) => {
                 Self::new(Exit::Internal, chain(error))
             }

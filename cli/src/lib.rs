@@ -4,6 +4,7 @@
 //! * [`file`](mod@file): the pipeline file; [`select`]: the part of it that is wanted.
 //! * [`machine`]: the loops that call the handlers; [`local`]: the adapters around them.
 //! * [`progress`]: what is known of an execution; the tree, the lines and the screen.
+//! * [`client`]: a server, as the commands that speak the public API see it.
 //! * [`plan`]: what a pipeline would do, as text, JSON, DOT and SVG.
 //! * [`failure`], [`diagnostics`], [`exit`]: what went wrong, as people and programs read it.
 //!
@@ -21,6 +22,7 @@
 
 pub mod agent;
 pub mod args;
+pub mod client;
 pub mod clock;
 pub mod command;
 pub mod diagnostics;

@@ -1,10 +1,12 @@
 //! Progress is what is known of an execution while it runs: a fold of the announced changes.
 //!
 //! It is pure, so that a transcript of changes tests everything that a person sees: the live tree
-//! ([`tree`]), one line per change ([`lines`]), and the summary at the end.
+//! ([`tree`]), one line per change ([`lines`]), and the summary at the end. [`show`] puts it on the
+//! [`screen`] or into a stream.
 
 pub mod lines;
 pub mod screen;
+pub mod show;
 pub mod tree;
 
 #[cfg(test)]

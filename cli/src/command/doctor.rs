@@ -71,7 +71,7 @@ pub(super) fn run(args: &DoctorArgs, terminal: Terminal) -> Result<Exit, Failure
                 text.push_str(&line(check, terminal.colour));
             }
         }
-        Output::Json => {
+        Output::Json | Output::Yaml => {
             let all: Vec<_> = checks.iter().map(document).collect();
             let all = json!({"v": 1, "ok": exit == Exit::Succeeded, "checks": all});
             text = format!("{all}\n");

@@ -18,7 +18,7 @@ pub(super) fn run(args: &PlanArgs, terminal: Terminal) -> Result<Exit, Failure> 
     let plan = Plan::of(&file.declaration, |id| catalogue.find(id).is_ok());
     let format = args.format.unwrap_or(match terminal.output {
         Output::Text => PlanFormat::Text,
-        Output::Json | Output::Jsonl => PlanFormat::Json,
+        Output::Json | Output::Jsonl | Output::Yaml => PlanFormat::Json,
     });
     terminal::print(&plan.render(format))
         .map_err(|error| Failure::system("write the plan", &error))?;

@@ -5,7 +5,6 @@ mod finish;
 mod follow;
 mod prepare;
 mod results;
-mod show;
 
 use std::{future::Future, path::PathBuf};
 
@@ -177,7 +176,8 @@ fn options(order: &Order) -> LocalOptions {
         data: order.data.path(),
         isolation,
         repositories: order.sources.repositories.clone(),
-        fallback: order.sources.fallback.clone(),
+        fallback: Some(order.sources.fallback.clone()),
+        pushed: None,
         cloned: order.sources.cloned.clone(),
         hidden: vec![PathBuf::from(DEFAULT_DIRECTORY), order.results_folder()],
         secrets: order
@@ -222,7 +222,7 @@ async fn dry_run(order: Order, terminal: Terminal) -> Result<Exit, Failure> {
     let plan = Plan::of(&order.declaration, |id| catalogue.find(id).is_ok());
     let format = match terminal.output {
         Output::Text => PlanFormat::Text,
-        Output::Json | Output::Jsonl => PlanFormat::Json,
+        Output::Json | Output::Jsonl | Output::Yaml => PlanFormat::Json,
     };
     terminal::print(&plan.render(format))
         .map_err(|error| Failure::system("write the plan", &error))?;

@@ -34,7 +34,7 @@ pub(super) fn run(args: &ValidateArgs, terminal: Terminal) -> Result<Exit, Failu
     }
     match terminal.output {
         Output::Text => {}
-        Output::Json => write(&json!({"v": 1, "files": documents}))?,
+        Output::Json | Output::Yaml => write(&json!({"v": 1, "files": documents}))?,
         Output::Jsonl => {
             for mut document in documents {
                 document["v"] = json!(1);

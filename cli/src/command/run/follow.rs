@@ -20,7 +20,6 @@ use super::{
     Order,
     approvals::{Answer, Desk, Question, parse},
     prepare::{Started, identity},
-    show::Show,
 };
 use crate::{
     args::Approve,
@@ -28,7 +27,7 @@ use crate::{
     failure::{Failure, chain},
     local::Running,
     machine::Notice,
-    progress::{Progress, Status},
+    progress::{Progress, Status, show::Show},
     terminal::Terminal,
 };
 

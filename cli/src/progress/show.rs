@@ -1,4 +1,4 @@
-//! How a run is shown while it goes on: a live tree, or one line per change, on standard error;
+//! How an execution is shown while it goes on: a live tree, or one line per change, on standard error;
 //! and a stream of JSON on standard output for those who asked for it.
 
 use std::io::{self, Write as _};
@@ -6,19 +6,19 @@ use std::io::{self, Write as _};
 use model::{Change, Subject, Timestamp};
 use serde_json::{Value, json};
 
+use super::{
+    Progress, lines,
+    screen::Screen,
+    tree::{self, Canvas},
+    word,
+};
 use crate::{
     args::Output,
     clock,
-    progress::{
-        Progress, lines,
-        screen::Screen,
-        tree::{self, Canvas},
-        word,
-    },
     terminal::{self, Style, Terminal, Volume, harmless, paint},
 };
 
-pub(super) struct Show {
+pub struct Show {
     terminal: Terminal,
     screen: Screen,
     /// The number of the last JSON line.
@@ -28,7 +28,7 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(terminal: Terminal) -> Self {
+    pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal,
             screen: Screen::default(),
@@ -38,7 +38,7 @@ impl Show {
     }
 
     /// Says something to people, above the tree.
-    pub(super) fn say(&mut self, line: &str) {
+    pub fn say(&mut self, line: &str) {
         if self.terminal.live && !self.asking {
             // Nobody is left to tell when standard error is closed.
             let _ = self
@@ -50,7 +50,7 @@ impl Show {
     }
 
     /// Says something to people even if they want quiet.
-    pub(super) fn insist(&mut self, line: &str) {
+    pub fn insist(&mut self, line: &str) {
         if self.terminal.is_quiet() {
             self.terminal.insist(line);
         } else {
@@ -59,14 +59,14 @@ impl Show {
     }
 
     /// The execution as it is when somebody begins to look.
-    pub(super) fn begin(&mut self, progress: &Progress) {
+    pub fn begin(&mut self, progress: &Progress) {
         if !self.terminal.live {
             self.terminal
                 .say(&format!("Pipeline {}", tree::headline(progress)));
         }
     }
 
-    pub(super) fn change(&mut self, progress: &Progress, change: &Change) {
+    pub fn change(&mut self, progress: &Progress, change: &Change) {
         if !self.terminal.live {
             self.terminal.say(&lines::line(progress, change));
         }
@@ -75,7 +75,7 @@ impl Show {
         }
     }
 
-    pub(super) fn log(&mut self, stage: &str, action: &str, line: &str, at: Timestamp) {
+    pub fn log(&mut self, stage: &str, action: &str, line: &str, at: Timestamp) {
         if self.terminal.volume == Volume::Verbose {
             let name = paint(
                 &format!("{stage}/{action} |"),
@@ -91,20 +91,14 @@ impl Show {
     }
 
     /// Lines of logs were written faster than they could be shown; the files have them all.
-    pub(super) fn missed(&mut self, count: u64, at: Timestamp) {
+    pub fn missed(&mut self, count: u64, at: Timestamp) {
         if self.terminal.output == Output::Jsonl {
             self.write(at, json!({"type": "gap", "missed": count}));
         }
     }
 
     /// A question to a person, of which `prompt` is the last line.
-    pub(super) fn ask(
-        &mut self,
-        progress: &Progress,
-        question: &str,
-        prompt: &str,
-        now: Timestamp,
-    ) {
+    pub fn ask(&mut self, progress: &Progress, question: &str, prompt: &str, now: Timestamp) {
         self.draw(progress, now);
         self.screen.leave();
         self.asking = true;
@@ -115,21 +109,21 @@ impl Show {
     }
 
     /// The question is off the screen.
-    pub(super) fn asked(&mut self) {
+    pub fn asked(&mut self) {
         self.asking = false;
     }
 
     /// Whether a tree is drawn again and again.
-    pub(super) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         self.terminal.live
     }
 
     /// Whether a question stands on the screen.
-    pub(super) fn is_asking(&self) -> bool {
+    pub fn is_asking(&self) -> bool {
         self.asking
     }
 
-    pub(super) fn approval(&mut self, stage: &str, action: &str, text: &str, at: Timestamp) {
+    pub fn approval(&mut self, stage: &str, action: &str, text: &str, at: Timestamp) {
         if self.terminal.output == Output::Jsonl {
             let event =
                 json!({"type": "approval", "stage": stage, "action": action, "question": text});
@@ -138,7 +132,7 @@ impl Show {
     }
 
     /// Draws the tree anew, where there is one.
-    pub(super) fn draw(&mut self, progress: &Progress, now: Timestamp) {
+    pub fn draw(&mut self, progress: &Progress, now: Timestamp) {
         if !self.terminal.live || self.asking {
             return;
         }
@@ -155,10 +149,10 @@ impl Show {
 
     /// The last event: the same document that `-o json` prints.
     /// Prints the result for programs: whoever asked for it must learn that it cannot be written.
-    pub(super) fn result(&mut self, document: &Value, at: Timestamp) -> io::Result<()> {
+    pub fn result(&mut self, document: &Value, at: Timestamp) -> io::Result<()> {
         match self.terminal.output {
             Output::Text => Ok(()),
-            Output::Json => terminal::print(&format!("{document:#}\n")),
+            Output::Json | Output::Yaml => terminal::print(&format!("{document:#}\n")),
             Output::Jsonl => {
                 let mut event = document.clone();
                 event["type"] = json!("result");

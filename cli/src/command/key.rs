@@ -1,0 +1,375 @@
+//! `key`: access keys, which say who may ask a server and what.
+
+use std::{fs, path::Path};
+
+use model::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    args::{IssueArgs, KeyArgs, KeyForceArgs, KeyPolicyArgs, KeyVerb, Output},
+    client::{
+        ApiError, Client, Service, answer,
+        api::now,
+        table::{Table, status},
+        when,
+    },
+    exit::Exit,
+    failure::Failure,
+    terminal::Terminal,
+};
+
+/// How many keys are listed.
+const KEYS_MAX: usize = 10_000;
+/// The longest policy document that is read: the server's limit is far below.
+const POLICY_BYTES_MAX: u64 = 128 * 1024;
+/// What `--admin` means.
+const EVERYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+pub(super) fn run(args: &KeyArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    let open = || Client::open(&args.connection);
+    match &args.verb {
+        KeyVerb::Issue(args) => issue(args, open, terminal),
+        KeyVerb::List => list(&open()?, terminal),
+        KeyVerb::Disable(args) => set(&open()?, &args.key, "Inactive", args.force, terminal),
+        KeyVerb::Enable(args) => set(&open()?, &args.key, "Active", false, terminal),
+        KeyVerb::Rotate(args) => {
+            let answer = ask(
+                &open()?,
+                "RotateAccessKey",
+                &json!({"accessKeyId": args.key}),
+            )?;
+            issued(&answer, args.export, terminal)?;
+            terminal.say(&format!(
+                "The old key is still good. When the new one is in use: pipewright key delete {}",
+                args.key
+            ));
+            Ok(Exit::Succeeded)
+        }
+        KeyVerb::Delete(args) => delete(&open()?, args, terminal),
+        KeyVerb::Policy(args) => policy(args, open, terminal),
+    }
+}
+
+fn ask(client: &Client, operation: &'static str, input: &Value) -> Result<Value, Failure> {
+    client
+        .ask(Service::Pipewright, operation, input)
+        .map_err(refused)
+}
+
+/// Keys are no part of the AWS API.
+fn refused(error: ApiError) -> Failure {
+    let is_elsewhere = error.is_unknown_operation();
+    let is_missing = error.is_not_found();
+    let failure = Failure::from(error);
+    if is_elsewhere {
+        return failure.with_help("keys are a Pipewright server's own; on AWS they are IAM's");
+    }
+    if is_missing {
+        return failure.with_help("pipewright key list");
+    }
+    failure
+}
+
+fn issue(
+    args: &IssueArgs,
+    open: impl FnOnce() -> Result<Client, Failure>,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    let policies = if args.admin {
+        vec![EVERYTHING.to_owned()]
+    } else {
+        documents(&args.policies)?
+    };
+    if policies.is_empty() {
+        return Err(Failure::usage(
+            "nothing says what the key may do, and without a policy it is nothing",
+        )
+        .with_help("name a policy document with --policy FILE, or allow all with --admin"));
+    }
+    let mut input = json!({"userName": args.user, "policies": policies});
+    if let Some(duration) = args.duration {
+        input["durationSeconds"] = json!(duration.as_secs());
+    }
+    let answer = ask(&open()?, "CreateAccessKey", &input)?;
+    issued(&answer, args.export, terminal)?;
+    Ok(Exit::Succeeded)
+}
+
+/// Reads policy documents, far enough to say which file is none.
+fn documents(paths: &[impl AsRef<Path>]) -> Result<Vec<String>, Failure> {
+    paths.iter().map(|path| document(path.as_ref())).collect()
+}
+
+fn document(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let size = fs::metadata(path).map(|metadata| metadata.len());
+    let text = match size {
+        Ok(size) if size > POLICY_BYTES_MAX => {
+            let message = format!("{shown} is longer than {POLICY_BYTES_MAX} bytes");
+            return Err(Failure::new(Exit::Invalid, message)
+                .with_help("a policy document is short; check that this is one"));
+        }
+        Ok(_) => fs::read_to_string(path),
+        Err(error) => Err(error),
+    };
+    let text = text.map_err(|error| {
+        Failure::not_found(format!("failed to read {shown}: {error}"))
+            .with_help("name a file with an IAM policy document in it")
+    })?;
+    let read: Result<Value, _> = serde_json::from_str(&text);
+    match read {
+        Ok(document) if document["Statement"].is_null() => Err(Failure::new(
+            Exit::Invalid,
+            format!("{shown} is no policy document: it has no `Statement`"),
+        )
+        .with_help(format!("a policy document looks like {EVERYTHING}"))),
+        Ok(_) => Ok(text),
+        Err(error) => Err(
+            Failure::new(Exit::Invalid, format!("{shown} is not JSON: {error}"))
+                .with_help(format!("a policy document looks like {EVERYTHING}")),
+        ),
+    }
+}
+
+/// Shows a key with its secret, which nobody can ever show again.
+fn issued(answer: &Value, export: bool, terminal: Terminal) -> Result<(), Failure> {
+    let key = &answer["accessKey"];
+    if terminal.output == Output::Text {
+        answer::text(&credentials(key, export))?;
+        terminal.say("The secret is shown this once only.");
+        return Ok(());
+    }
+    answer::one(terminal, &json!({"v": 1, "accessKey": key}))
+}
+
+fn credentials(key: &Value, export: bool) -> String {
+    let text = |name: &str| key[name].as_str().unwrap_or_default();
+    let mut pairs = vec![
+        ("AWS_ACCESS_KEY_ID", text("accessKeyId")),
+        ("AWS_SECRET_ACCESS_KEY", text("secretAccessKey")),
+    ];
+    if !text("sessionToken").is_empty() {
+        pairs.push(("AWS_SESSION_TOKEN", text("sessionToken")));
+    }
+    if export {
+        let line = |(name, value): &(&str, &str)| format!("export {name}={}\n", quoted(value));
+        return pairs.iter().map(line).collect();
+    }
+    let line = |(name, value): &(&str, &str)| {
+        let name = name.to_ascii_lowercase();
+        format!("{name} = {value}\n")
+    };
+    // The form of a credentials file, so that it can be put into one.
+    let lines: String = pairs.iter().map(line).collect();
+    format!("[{}]\n{lines}", text("userName"))
+}
+
+/// The text as one word of a shell's command line.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "=_-./:@,+".contains(c);
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn list(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    let keys = client
+        .list(
+            Service::Pipewright,
+            "ListAccessKeys",
+            &json!({}),
+            "accessKeys",
+            KEYS_MAX,
+        )
+        .map_err(refused)?;
+    if terminal.output == Output::Text {
+        answer::text(&table(&keys, now()).render(terminal.colour))?;
+    } else {
+        answer::list(terminal, "accessKeys", keys)?;
+    }
+    Ok(Exit::Succeeded)
+}
+
+fn table(keys: &[Value], now: Timestamp) -> Table {
+    let mut table = Table::new(&["KEY", "USER", "STATUS", "CREATED", "EXPIRES", "MAY"]);
+    for key in keys {
+        let text = |name: &str| key[name].as_str().unwrap_or_default();
+        let expires = when::timestamp(&key["expiration"]).map_or_else(
+            || "never".to_owned(),
+            |at| {
+                if at < now {
+                    format!("expired {}", when::ago(at, now))
+                } else {
+                    format!("in {}", crate::clock::between(now, at))
+                }
+            },
+        );
+        table.row(vec![
+            text("accessKeyId").into(),
+            text("userName").into(),
+            status(text("status")),
+            when::ago_value(&key["createDate"], now).into(),
+            expires.into(),
+            rights(&key["policies"]).into(),
+        ]);
+    }
+    table
+}
+
+/// What the policies of a key allow, in a few words; the documents are in `-o json`.
+fn rights(policies: &Value) -> String {
+    let none = Vec::new();
+    let policies = policies.as_array().unwrap_or(&none);
+    let mut words = Vec::new();
+    for policy in policies {
+        let read: Option<Value> = match policy {
+            Value::String(text) => serde_json::from_str(text).ok(),
+            other => Some(other.clone()),
+        };
+        let statements = read.map_or(Value::Null, |policy| policy["Statement"].clone());
+        for statement in one_or_many(&statements) {
+            let is_deny = statement["Effect"] == "Deny";
+            for action in one_or_many(&statement["Action"]) {
+                let action = action.as_str().unwrap_or("?");
+                words.push(format!("{}{action}", if is_deny { "not " } else { "" }));
+            }
+        }
+    }
+    if words.is_empty() {
+        return "nothing".to_owned();
+    }
+    crate::plan::cut(&words.join(", "), 60)
+}
+
+fn one_or_many(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(many) => many.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+fn set(
+    client: &Client,
+    key: &str,
+    status: &str,
+    force: bool,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    let input = json!({"accessKeyId": key, "status": status, "force": force});
+    ask(client, "UpdateAccessKey", &input)?;
+    let line = if status == "Active" {
+        format!("Enabled {key}")
+    } else {
+        format!("Disabled {key}. Enable it again: pipewright key enable {key}")
+    };
+    let document = json!({"accessKeyId": key, "status": status});
+    answer::done(terminal, &line, document)?;
+    Ok(Exit::Succeeded)
+}
+
+fn delete(client: &Client, args: &KeyForceArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    let input = json!({"accessKeyId": args.key, "force": args.force});
+    ask(client, "DeleteAccessKey", &input)?;
+    let document = json!({"deleted": args.key});
+    answer::done(terminal, &format!("Deleted {}", args.key), document)?;
+    Ok(Exit::Succeeded)
+}
+
+fn policy(
+    args: &KeyPolicyArgs,
+    open: impl FnOnce() -> Result<Client, Failure>,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    let policies = documents(&args.policies)?;
+    let count = policies.len();
+    let input = json!({"accessKeyId": args.key, "policies": policies});
+    ask(&open()?, "PutAccessKeyPolicies", &input)?;
+    let ending = if count == 1 { "y" } else { "ies" };
+    let line = format!("{} has {count} polic{ending} now", args.key);
+    answer::done(
+        terminal,
+        &line,
+        json!({"accessKeyId": args.key, "policies": count}),
+    )?;
+    Ok(Exit::Succeeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_key_can_be_put_into_a_file_or_a_shell() {
+        let key = json!({"accessKeyId": "PW1", "secretAccessKey": "a b'c", "userName": "ci",
+                         "sessionToken": "t"});
+        expect![[r#"
+            [ci]
+            aws_access_key_id = PW1
+            aws_secret_access_key = a b'c
+            aws_session_token = t
+        "#]]
+        .assert_eq(&credentials(&key, false));
+        expect![[r#"
+            export AWS_ACCESS_KEY_ID=PW1
+            export AWS_SECRET_ACCESS_KEY='a b'\''c'
+            export AWS_SESSION_TOKEN=t
+        "#]]
+        .assert_eq(&credentials(&key, true));
+    }
+
+    #[test]
+    fn a_list_says_what_each_key_may() {
+        let now = Timestamp(1_800_000_000_000);
+        let keys = [
+            json!({"accessKeyId": "PW1", "userName": "administrator", "status": "Active",
+                   "createDate": 1_799_000_000, "policies": [EVERYTHING]}),
+            json!({"accessKeyId": "PW2", "userName": "ci", "status": "Inactive",
+                   "createDate": 1_799_999_999, "expiration": 1_800_003_600, "policies": [
+                {"Statement": {"Effect": "Allow", "Action": ["codepipeline:Get*"]}},
+                {"Statement": [{"Effect": "Deny", "Action": "codepipeline:Delete*"}]}]}),
+            json!({"accessKeyId": "PW3", "userName": "old", "status": "Active",
+                   "expiration": 1_799_990_000}),
+        ];
+        expect![[r#"
+            KEY  USER           STATUS    CREATED   EXPIRES         MAY
+            PW1  administrator  Active    11d ago   never           *
+            PW2  ci             Inactive  just now  in 1h 00m       codepipeline:Get*, not codepipeline:Delete*
+            PW3  old            Active    -         expired 2h ago  nothing
+        "#]].assert_eq(&table(&keys, now).render(false));
+    }
+
+    #[test]
+    fn a_file_that_is_no_policy_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("p.json");
+        assert_eq!(document(&path).expect_err("not there").exit, Exit::NotFound);
+        for (text, exit) in [("{", Exit::Invalid), ("{}", Exit::Invalid)] {
+            fs::write(&path, text).expect("write");
+            assert_eq!(document(&path).expect_err("no policy").exit, exit);
+        }
+        fs::write(&path, EVERYTHING).expect("write");
+        assert_eq!(document(&path).expect("a policy"), EVERYTHING);
+        let long = usize::try_from(POLICY_BYTES_MAX).expect("small") + 1;
+        fs::write(&path, vec![b' '; long]).expect("write");
+        assert_eq!(document(&path).expect_err("long").exit, Exit::Invalid);
+    }
+
+    #[test]
+    fn aws_has_no_such_operation() {
+        let error = ApiError::Refused {
+            name: "UnknownOperationException".into(),
+            message: String::new(),
+            operation: "ListAccessKeys",
+            status: 400,
+        };
+        assert_eq!(
+            refused(error).findings[0].help.as_deref(),
+            Some("keys are a Pipewright server's own; on AWS they are IAM's")
+        );
+    }
+}

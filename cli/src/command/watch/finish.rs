@@ -1,0 +1,227 @@
+//! The end of the following: how the execution went, and what can be done next.
+
+use model::change::EventState;
+use serde_json::{Value, json};
+
+use super::follow::{Ending, Follower};
+use crate::{
+    args::Output,
+    client::{answer, api::now, find::short, log::Of},
+    clock, diagnostics,
+    exit::Exit,
+    failure::{Failure, Finding},
+    progress::{ActionRow, Progress, Status, tree, word},
+    terminal::{Style, harmless, paint},
+};
+
+/// How much of a failed action's log is shown.
+const TAIL_LINES: usize = 20;
+/// The longest line of it.
+const TAIL_CHARACTERS: usize = 500;
+
+/// Tells how it went; the code says so, too.
+pub(super) fn finish(mut follower: Follower<'_>, ending: Ending) -> Result<Exit, Failure> {
+    let exit = exit(&follower.progress, ending);
+    tail(&mut follower)?;
+    let terminal = follower.terminal;
+    if terminal.output == Output::Text && ending != Ending::Interrupted {
+        let verdict = tree::verdict(&follower.progress, terminal.colour);
+        answer::text(&format!("{verdict}\n"))?;
+    }
+    if let Some(finding) = finding(&follower, ending) {
+        let (width, _) = terminal.size();
+        terminal.insist(&diagnostics::text(&finding, terminal.colour, width));
+    }
+    let document = document(&follower.progress, exit);
+    let told = follower.show.result(&document, now());
+    told.map_err(|error| Failure::system("write the result", &error))?;
+    Ok(exit)
+}
+
+fn exit(progress: &Progress, ending: Ending) -> Exit {
+    match ending {
+        Ending::Interrupted => return Exit::Interrupted,
+        // Time alone would not have helped where a person must answer.
+        Ending::TimedOut if only_waits(progress) => return Exit::WaitingForApproval,
+        Ending::TimedOut => return Exit::TimedOut,
+        Ending::Over => {}
+    }
+    match progress.state {
+        Some(EventState::Succeeded) => Exit::Succeeded,
+        Some(EventState::Stopped | EventState::Superseded | EventState::Canceled) => Exit::Stopped,
+        Some(
+            EventState::Failed
+            | EventState::Abandoned
+            | EventState::Started
+            | EventState::Resumed
+            | EventState::Stopping,
+        )
+        | None => Exit::Failed,
+    }
+}
+
+/// Whether nothing is going on but approvals.
+fn only_waits(progress: &Progress) -> bool {
+    let of = |status| progress.actions().any(|(_, row)| row.status == status);
+    of(Status::Waiting) && !of(Status::InProgress)
+}
+
+/// The end of the log of the action that failed.
+fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
+    let Some((stage, action)) = follower.progress.failed() else {
+        return Ok(());
+    };
+    let Some(id) = action.id.map(|id| id.to_string()) else {
+        return Ok(());
+    };
+    let title = format!("{}/{}, the end of its log:", stage.name, action.name);
+    if follower.manner.with_logs || !super::logs::Logs::has_log(action.kind.category) {
+        return Ok(());
+    }
+    let of = Of {
+        pipeline: &follower.found.pipeline,
+        execution: &follower.found.execution,
+        action_execution: &id,
+    };
+    follower.logs.read(follower.client, of, &mut |_| {})?;
+    let lines = follower.logs.tail(&id);
+    let shown: Vec<&String> = lines.iter().filter(|line| says_something(line)).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let terminal = follower.terminal;
+    terminal.insist(&paint(&title, Style::Bold, terminal.colour));
+    for line in &shown[shown.len().saturating_sub(TAIL_LINES)..] {
+        let line: String = harmless(line).chars().take(TAIL_CHARACTERS).collect();
+        terminal.insist(&format!("  {line}"));
+    }
+    Ok(())
+}
+
+/// Whether a line is more than the course of a build that CodeBuild's logs are full of.
+fn says_something(line: &str) -> bool {
+    let of_course = line.strip_prefix("[Container] ").is_some_and(|line| {
+        line.contains("Entering phase ")
+            || line.ends_with(" State: SUCCEEDED")
+            || line.ends_with("Phase context status code:  Message: ")
+    });
+    !of_course && !line.trim().is_empty()
+}
+
+/// What is to be said at the end, when not all went well.
+fn finding(follower: &Follower<'_>, ending: Ending) -> Option<Finding> {
+    let progress = &follower.progress;
+    let pipeline = &follower.found.pipeline;
+    let id = short(&follower.found.execution);
+    match ending {
+        Ending::Interrupted => {
+            let finding = Finding::warning("the execution goes on without being watched");
+            return Some(finding.with_help(format!(
+                "watch it again: pipewright watch {id}\nstop it: pipewright exec stop {id}"
+            )));
+        }
+        Ending::TimedOut => {
+            let time = clock::duration(follower.manner.timeout.unwrap_or_default());
+            let waits = progress
+                .actions()
+                .find(|(_, action)| action.status == Status::Waiting);
+            if let Some((stage, action)) = waits.filter(|_| only_waits(progress)) {
+                let (stage, action) = (&stage.name, &action.name);
+                let message =
+                    format!("{stage}/{action} has waited for an approval longer than {time}");
+                let help = format!("pipewright approve {pipeline}/{stage}/{action}");
+                return Some(Finding::error(message).with_help(help));
+            }
+            let message = format!("the execution takes longer than {time}, and goes on");
+            let help = format!("wait for it: pipewright wait {id}");
+            return Some(Finding::error(message).with_help(help));
+        }
+        Ending::Over => {}
+    }
+    let Some((stage, action)) = progress.failed() else {
+        return unfinished(progress, pipeline);
+    };
+    let error = action.error.as_ref();
+    let why = error.map_or(String::new(), |e| format!(": {}", harmless(&e.message)));
+    let name = format!("{}/{}", stage.name, action.name);
+    let mut help = String::new();
+    if super::logs::Logs::has_log(action.kind.category) && !follower.logs.is_absent() {
+        help = format!("the whole log: pipewright logs {id} --action {name}\n");
+    }
+    help.push_str(&format!("try it again: pipewright exec retry {id}"));
+    Some(Finding::error(format!("{name} failed{why}")).with_help(help))
+}
+
+/// What became of an execution that neither succeeded nor has a failed action.
+fn unfinished(progress: &Progress, pipeline: &str) -> Option<Finding> {
+    let said = progress.comment.as_deref().map(harmless);
+    let said = said.map_or(String::new(), |said| format!(": {said}"));
+    match progress.state? {
+        EventState::Superseded => Some(
+            Finding::error("a newer execution took its place").with_help(format!(
+                "wait for that one: pipewright wait {pipeline} --follow-superseding"
+            )),
+        ),
+        EventState::Canceled => Some(
+            Finding::error("the pipeline was changed or deleted while it ran")
+                .with_help(format!("pipewright start {pipeline}")),
+        ),
+        EventState::Stopped | EventState::Failed | EventState::Abandoned => {
+            let state = word(progress.state?).to_lowercase();
+            Some(
+                Finding::error(format!("the execution was {state}{said}"))
+                    .with_help(format!("pipewright start {pipeline}")),
+            )
+        }
+        EventState::Succeeded
+        | EventState::Started
+        | EventState::Resumed
+        | EventState::Stopping => None,
+    }
+}
+
+/// The whole execution for programs. `v` counts the changes that would break a reader.
+pub(in crate::command) fn document(progress: &Progress, exit: Exit) -> Value {
+    let millis = match (progress.started, progress.ended) {
+        (Some(started), Some(ended)) => Some(ended.since(started).as_millis()),
+        _ => None,
+    };
+    let stages = progress.stages.iter().map(|stage| {
+        let actions: Vec<Value> = stage.actions.iter().map(action).collect();
+        json!({
+            "name": stage.name,
+            "status": stage.state.map_or("NotRun", word),
+            "actions": actions,
+        })
+    });
+    json!({
+        "v": 1,
+        "pipeline": progress.pipeline,
+        "version": progress.version,
+        "execution": progress.execution.to_string(),
+        "status": progress.state.map_or("InProgress", word),
+        "statusSummary": progress.comment,
+        "exitCode": exit.code(),
+        "started": progress.started.map(clock::date_and_time),
+        "ended": progress.ended.map(clock::date_and_time),
+        "durationMillis": millis,
+        "stages": stages.collect::<Vec<_>>(),
+    })
+}
+
+fn action(row: &ActionRow) -> Value {
+    let millis = match (row.started, row.ended) {
+        (Some(started), Some(ended)) => Some(ended.since(started).as_millis()),
+        _ => None,
+    };
+    json!({
+        "name": row.name,
+        "status": row.status.word(),
+        "attempt": row.attempt,
+        "id": row.id.map(|id| id.to_string()),
+        "durationMillis": millis,
+        "summary": row.output.summary,
+        "revision": row.output.revision.as_ref().map(|revision| &revision.revision_id),
+        "error": row.error,
+    })
+}
