@@ -3,6 +3,7 @@
 mod client;
 mod keys;
 mod pipelines;
+mod serve;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,6 +14,7 @@ use crate::exit;
 pub use client::*;
 pub use keys::*;
 pub use pipelines::*;
+pub use serve::*;
 
 /// The longest time that an execution may be given.
 const TIMEOUT_SECONDS_MAX: u64 = 36_000_000;
@@ -92,6 +94,8 @@ pub enum Color {
 pub enum Command {
     /// Run a pipeline here and now
     Run(Box<RunArgs>),
+    /// Serve the API, the buckets and the repositories, and run what is started
+    Serve(Box<ServeArgs>),
     /// Say everything that is wrong with pipeline files
     Validate(ValidateArgs),
     /// Show what a pipeline would do, without running it

@@ -12,6 +12,7 @@ mod pipeline;
 mod plan;
 mod project;
 mod run;
+mod serve;
 mod sources;
 mod stage;
 mod start;
@@ -34,6 +35,7 @@ pub fn run(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
     refuse_yaml(&command, terminal)?;
     let exit: Exit = match command {
         Command::Run(args) => run::run(&args, terminal)?,
+        Command::Serve(args) => serve::run(&args, terminal)?,
         Command::Validate(args) => validate::run(&args, terminal)?,
         Command::Plan(args) => plan::run(&args, terminal)?,
         Command::Start(args) => start::run(&args, terminal)?,

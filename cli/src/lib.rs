@@ -5,6 +5,7 @@
 //! * [`machine`]: the loops that call the handlers; [`local`]: the adapters around them.
 //! * [`progress`]: what is known of an execution; the tree, the lines and the screen.
 //! * [`client`]: a server, as the commands that speak the public API see it.
+//! * [`serve`]: a server: its listener, and what stands behind it.
 //! * [`plan`]: what a pipeline would do, as text, JSON, DOT and SVG.
 //! * [`failure`], [`diagnostics`], [`exit`]: what went wrong, as people and programs read it.
 //!
@@ -34,6 +35,7 @@ pub mod machine;
 pub mod plan;
 pub mod progress;
 pub mod select;
+pub mod serve;
 pub mod state;
 pub mod terminal;
 

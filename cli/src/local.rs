@@ -34,7 +34,9 @@ pub struct LocalOptions {
     pub isolation: Isolation,
     pub repositories: BTreeMap<String, Source>,
     /// What any other name of a repository means.
-    pub fallback: Source,
+    pub fallback: Option<Source>,
+    /// A folder of bare repositories, for the names that are not listed.
+    pub pushed: Option<PathBuf>,
     /// Repositories that builds may clone.
     pub cloned: Vec<String>,
     /// Directories that belong to no source.
@@ -51,9 +53,11 @@ pub struct Local {
     pub logs: Logs,
     pub repositories: GitRepositories,
     pub builds: Builds,
+    /// Looked at for whether the state can still be written.
+    pub store: Arc<Store>,
     wiring: Wiring,
     /// Locked for as long as this process uses it.
-    directory: DataDir,
+    pub directory: DataDir,
 }
 
 impl Local {
@@ -101,7 +105,7 @@ impl Local {
             queues: wiring.queues(),
             bus: wiring.bus(),
             builds: Arc::new(builds.clone()),
-            projects: store,
+            projects: Arc::clone(&store) as Arc<dyn ports::ProjectStore>,
             repositories: Arc::new(repositories.clone()),
         };
         Ok(Self {
@@ -110,6 +114,7 @@ impl Local {
             logs,
             repositories,
             builds,
+            store,
             wiring,
             directory,
         })
@@ -156,8 +161,13 @@ pub struct Running {
 /// The repositories, without the folders that belong to no source.
 fn repositories(options: &LocalOptions) -> GitRepositories {
     let snapshots = options.data.join("snapshots");
-    let repositories = GitRepositories::new(options.repositories.clone(), &snapshots)
-        .with_fallback(options.fallback.clone());
+    let mut repositories = GitRepositories::new(options.repositories.clone(), &snapshots);
+    if let Some(fallback) = &options.fallback {
+        repositories = repositories.with_fallback(fallback.clone());
+    }
+    if let Some(folder) = &options.pushed {
+        repositories = repositories.with_folder(folder);
+    }
     std::iter::once(&options.data)
         .chain(&options.hidden)
         .map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.clone()))

@@ -35,7 +35,7 @@ pub enum ApiError {
 }
 
 /// Every name that a finding may carry: a name from elsewhere is part of the message instead.
-const KNOWN: [&str; 41] = [
+const KNOWN: [&str; 44] = [
     "AccessDeniedException",
     "AccountLimitExceededException",
     "ActionExecutionNotFoundException",
@@ -59,7 +59,9 @@ const KNOWN: [&str; 41] = [
     "InvalidStructureException",
     "InvalidTagsException",
     "LimitExceededException",
+    "MalformedPolicyDocumentException",
     "MissingAuthenticationTokenException",
+    "NoSuchEntityException",
     "NotLatestPipelineExecutionException",
     "PipelineExecutionNotFoundException",
     "PipelineExecutionNotStoppableException",
@@ -76,14 +78,16 @@ const KNOWN: [&str; 41] = [
     "ThrottlingException",
     "TooManyTagsException",
     "UnknownOperationException",
+    "UnreadableKeyException",
     "UnrecognizedClientException",
 ];
 /// Names with which a service asks to be asked again, later.
-const BUSY: [&str; 5] = [
+///
+/// Not one that is unavailable: it may have done what it was asked to do.
+const BUSY: [&str; 4] = [
     "ThrottlingException",
     "TooManyRequestsException",
     "RequestLimitExceeded",
-    "ServiceUnavailableException",
     "ConcurrentModificationException",
 ];
 
@@ -124,8 +128,9 @@ impl ApiError {
 
     /// Whether something that was named is not there.
     pub fn is_not_found(&self) -> bool {
-        self.name()
-            .is_some_and(|name| name.ends_with("NotFoundException"))
+        self.name().is_some_and(|name| {
+            name.ends_with("NotFoundException") || name == "NoSuchEntityException"
+        })
     }
 
     /// Whether the server does not know the operation.
@@ -182,7 +187,8 @@ impl ApiError {
             "InvalidStructureException"
             | "InvalidStageDeclarationException"
             | "InvalidActionDeclarationException"
-            | "InvalidBlockerDeclarationException" => Exit::Invalid,
+            | "InvalidBlockerDeclarationException"
+            | "MalformedPolicyDocumentException" => Exit::Invalid,
             "ServiceUnavailableException" => Exit::Unreachable,
             _ if *status >= 500 => Exit::Internal,
             _ => Exit::Usage,
@@ -417,6 +423,7 @@ mod tests {
         assert!(of(400, "ThrottlingException").is_passing(false));
         assert!(of(500, "InternalFailure").is_passing(true));
         assert!(!of(500, "InternalFailure").is_passing(false));
+        assert!(!of(503, "ServiceUnavailableException").is_passing(false));
         assert!(!of(400, "ValidationException").is_passing(true));
         assert!(of(500, "InternalFailure").is_outage());
         let proxy = ApiError::of_answer("GetPipeline", "http://h", 502, b"bad gateway");

@@ -1,6 +1,6 @@
 //! Errors as the wire has them (spec 10 §2).
 
-use access::sigv4;
+use access::AuthenticationError;
 use model::{
     Rejection,
     declaration::problem::{Problem, api_error},
@@ -48,7 +48,7 @@ impl ApiError {
         }
     }
 
-    fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self {
             exception: "ServiceUnavailableException",
             status: 503,
@@ -64,9 +64,7 @@ impl ApiError {
             }
             OperationError::Invalid(problems) => Self::of_problems(problems),
             OperationError::Denied(message) => Self::new("AccessDeniedException", message),
-            OperationError::Busy => {
-                Self::new("ConcurrentModificationException", error.to_string())
-            }
+            OperationError::Busy => Self::new("ConcurrentModificationException", error.to_string()),
             OperationError::Store(StoreError::TooLarge { .. }) => {
                 Self::new("LimitExceededException", error.to_string())
             }
@@ -99,19 +97,26 @@ impl ApiError {
         }
     }
 
+    /// The sender is not known.
+    pub fn of_authentication(error: &AuthenticationError) -> Self {
+        match error.exception() {
+            "InternalFailure" => Self::unavailable(
+                "access keys cannot be looked up now; nothing was done, try again",
+            ),
+            exception => Self::new(exception, error.to_string()),
+        }
+    }
+
+    /// The audit trail cannot be written, so nothing may be answered for.
+    pub(crate) fn unaudited(why: &str) -> Self {
+        Self::unavailable(format!(
+            "the audit trail cannot be written ({why}); a change that was asked for may have been \
+             made: look before you try again"
+        ))
+    }
+
     pub(crate) fn body(&self) -> String {
         json!({"__type": self.exception, "message": self.message}).to_string()
-    }
-}
-
-impl From<sigv4::Refusal> for ApiError {
-    fn from(refusal: sigv4::Refusal) -> Self {
-        let exception = match refusal {
-            sigv4::Refusal::Missing => "MissingAuthenticationTokenException",
-            sigv4::Refusal::Incomplete(_) => "IncompleteSignatureException",
-            sigv4::Refusal::Invalid(_) => "InvalidSignatureException",
-        };
-        Self::new(exception, refusal.to_string())
     }
 }
 

@@ -1,1 +1,19 @@
-//! The CodePipeline JSON 1.1 protocol: decode, operation, encode.
+//! The protocol of the API, JSON 1.1: a request is decoded, an operation carries it out, and the
+//! answer is encoded. No rule is kept here but those of the wire.
+//!
+//! * [`Api::handle`] takes a request as it came in and gives the answer: whose request it is, which
+//!   operation it wants, whether its shape is right (spec 10 §2, "check order").
+//! * [`codepipeline`] has one file for each operation of the service; [`pipewright`] has our own.
+//! * [`shape`] says what a member must look like, and in which words it does not.
+//! * [`error`] is what the wire calls errors; `page` seals the tokens of next pages.
+
+pub mod codepipeline;
+mod encode;
+pub mod error;
+mod handle;
+mod page;
+pub mod pipewright;
+pub mod shape;
+
+pub use error::ApiError;
+pub use handle::{Api, BODY_BYTES_MAX, Call, Options, Service};

@@ -53,13 +53,7 @@ impl Tokens {
         Ok(Some(place.ok_or(Rejection::InvalidNextToken)?))
     }
 
-    fn place(
-        &self,
-        operation: &str,
-        input: &Value,
-        token: &str,
-        now: Timestamp,
-    ) -> Option<String> {
+    fn place(&self, operation: &str, input: &Value, token: &str, now: Timestamp) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (seal, rest) = bytes.split_first_chunk::<SEAL_BYTES>()?;
         let (until, place) = rest.split_first_chunk::<8>()?;
@@ -147,7 +141,10 @@ mod tests {
             bytes[at] ^= 1;
         }
         for garbage in ["", "x", "!!!", &token[..10]] {
-            assert!(tokens.read("List", &with(&input, garbage), NOW).is_err(), "{garbage}");
+            assert!(
+                tokens.read("List", &with(&input, garbage), NOW).is_err(),
+                "{garbage}"
+            );
         }
     }
 }

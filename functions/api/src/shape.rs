@@ -341,7 +341,10 @@ mod tests {
         let input = json!({"name": "a.b@c-d_e", "count": 1, "flag": false, "colours": ["RED"],
             "inner": {"id": "5b1f6f0e-54f7-4c0a-9d58-1d7b8f4c2a11"}, "map": {"a": "b"}, "new": 1});
         assert_eq!(told(&input), "fine");
-        assert_eq!(told(&json!({"name": "a", "count": null, "flag": null})), "fine");
+        assert_eq!(
+            told(&json!({"name": "a", "count": null, "flag": null})),
+            "fine"
+        );
     }
 
     #[test]
@@ -355,16 +358,28 @@ mod tests {
             (json!({"name": ""}), "length greater than or equal to 1"),
             (json!({"name": long}), "length less than or equal to 100"),
             (json!({"name": "a b"}), r"pattern: [A-Za-z0-9.@\-_]+"),
-            (json!({"name": "a", "count": 0}), "value greater than or equal to 1"),
-            (json!({"name": "a", "count": -3}), "value greater than or equal to 1"),
-            (json!({"name": "a", "colours": []}), "length greater than or equal to 1"),
+            (
+                json!({"name": "a", "count": 0}),
+                "value greater than or equal to 1",
+            ),
+            (
+                json!({"name": "a", "count": -3}),
+                "value greater than or equal to 1",
+            ),
+            (
+                json!({"name": "a", "colours": []}),
+                "length greater than or equal to 1",
+            ),
             (
                 json!({"name": "a", "colours": ["RED", "RED", "RED"]}),
                 "length less than or equal to 2",
             ),
         ] {
             let told = told(&input);
-            assert!(told.starts_with("ValidationException: 1 validation error"), "{told}");
+            assert!(
+                told.starts_with("ValidationException: 1 validation error"),
+                "{told}"
+            );
             assert!(told.contains(rule), "{told}");
         }
     }
@@ -383,7 +398,10 @@ mod tests {
             json!({"name": "a", "map": {"a": 1}}),
         ] {
             let told = told(&input);
-            assert!(told.starts_with("SerializationException"), "{input}: {told}");
+            assert!(
+                told.starts_with("SerializationException"),
+                "{input}: {told}"
+            );
         }
     }
 

@@ -32,6 +32,13 @@ pub struct Holder {
     pub session: Option<Session>,
 }
 
+impl Holder {
+    /// The name of the user: the last part of the ARN.
+    pub fn user(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// What makes credentials temporary.
 #[derive(Clone, Debug)]
 pub struct Session {

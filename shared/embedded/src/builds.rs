@@ -201,6 +201,11 @@ impl Builds {
         self.shop.probes.choose(self.shop.isolation, image)
     }
 
+    /// How many builds run, or wait for their turn.
+    pub fn running(&self) -> usize {
+        self.shop.running().len()
+    }
+
     /// What builds print.
     pub fn logs(&self) -> &Logs {
         &self.shop.logs

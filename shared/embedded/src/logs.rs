@@ -10,11 +10,17 @@ use std::{
     sync::Arc,
 };
 
+use async_trait::async_trait;
+use ports::{BuildLogs, StoreError};
+
 /// What one log holds unless its owner says less.
 pub const LOG_BYTES: u64 = 64 << 20;
 
 /// How far back [`Logs::tail`] looks.
 const TAIL_BYTES: u64 = 256 << 10;
+
+/// How much of a log one page has.
+const PAGE_BYTES: u64 = 1 << 20;
 
 /// The longest name of a log stream.
 const STREAM_NAME_BYTES: usize = 128;
@@ -96,6 +102,49 @@ impl Logs {
             .map(str::to_owned)
             .collect())
     }
+}
+
+#[async_trait]
+impl BuildLogs for Logs {
+    async fn lines(
+        &self,
+        stream: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<(Vec<String>, u64), StoreError> {
+        let failed = |error: io::Error| StoreError::Unavailable {
+            doing: format!("read the log `{stream}`"),
+            source: error.into(),
+        };
+        let path = self.path(stream).map_err(failed)?;
+        let read = tokio::task::spawn_blocking(move || whole_lines(&path, offset, limit)).await;
+        read.map_err(io::Error::other)
+            .and_then(|read| read)
+            .map_err(failed)
+    }
+}
+
+/// The whole lines from there on, and where the next ones begin.
+fn whole_lines(path: &Path, offset: u64, limit: usize) -> io::Result<(Vec<String>, u64)> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(PAGE_BYTES).read_to_end(&mut bytes)?;
+    let (mut lines, mut next) = (Vec::new(), offset);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let is_whole = line.ends_with(b"\n") || line.len() as u64 == PAGE_BYTES;
+        if lines.len() == limit || !is_whole {
+            break;
+        }
+        next += line.len() as u64;
+        let text = String::from_utf8_lossy(line);
+        lines.push(text.trim_end_matches('\n').to_owned());
+    }
+    Ok((lines, next))
 }
 
 /// Whether a stream may have this name: it becomes a file's name.
@@ -201,6 +250,31 @@ mod tests {
         let lines = logs.tail("b1", usize::MAX).unwrap();
         assert!(lines.len() < 40_000);
         assert!(lines.iter().all(|line| line.len() == 13), "{:?}", lines[0]);
+    }
+
+    #[tokio::test]
+    async fn a_log_is_read_page_by_page_while_it_grows() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        let read = |offset, limit| logs.lines("b1", offset, limit);
+        assert_eq!(read(0, 9).await.unwrap(), (vec![], 0));
+        let mut writer = logs.writer("b1", LOG_BYTES).unwrap();
+        for line in ["one", "two", "three"] {
+            writer.line(line).unwrap();
+        }
+        let (lines, next) = read(0, 2).await.unwrap();
+        assert_eq!((lines, next), (vec!["one".to_owned(), "two".to_owned()], 8));
+        let (lines, next) = read(next, 2).await.unwrap();
+        assert_eq!((lines, next), (vec!["three".to_owned()], 14));
+        assert_eq!(read(next, 2).await.unwrap(), (vec![], 14));
+        writer.line(&"x".repeat(3 << 20)).unwrap();
+        let (lines, next) = read(next, 9).await.unwrap();
+        assert_eq!(
+            (lines.len(), next),
+            (1, 14 + PAGE_BYTES),
+            "a long line comes in pieces"
+        );
+        assert!(logs.lines("../b1", 0, 1).await.is_err());
     }
 
     #[test]

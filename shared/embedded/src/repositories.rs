@@ -58,6 +58,8 @@ pub struct GitRepositories {
 struct Inner {
     sources: BTreeMap<String, Source>,
     fallback: Option<Source>,
+    /// Where bare repositories are that were pushed here: `<name>.git`.
+    folder: Option<PathBuf>,
     /// Where snapshots of working trees are kept.
     snapshots: PathBuf,
     /// Folders that never belong to a source: Pipewright's own state, for one.
@@ -70,6 +72,7 @@ impl GitRepositories {
         let inner = Inner {
             sources,
             fallback: None,
+            folder: None,
             snapshots: snapshots.to_owned(),
             hidden: vec![snapshots.to_owned()],
         };
@@ -83,6 +86,16 @@ impl GitRepositories {
     pub fn with_fallback(self, source: Source) -> Self {
         let mut inner = self.into_inner();
         inner.fallback = Some(source);
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// A folder of bare repositories, `<name>.git`, for the names that are not in the map.
+    #[must_use]
+    pub fn with_folder(self, folder: &Path) -> Self {
+        let mut inner = self.into_inner();
+        inner.folder = Some(folder.to_owned());
         Self {
             inner: Arc::new(inner),
         }
@@ -102,6 +115,7 @@ impl GitRepositories {
         Arc::try_unwrap(self.inner).unwrap_or_else(|shared| Inner {
             sources: shared.sources.clone(),
             fallback: shared.fallback.clone(),
+            folder: shared.folder.clone(),
             snapshots: shared.snapshots.clone(),
             hidden: shared.hidden.clone(),
         })
@@ -154,9 +168,18 @@ impl Repositories for GitRepositories {
 }
 
 impl Inner {
+    /// The repository of that name in the folder of those that were pushed here.
+    fn pushed(&self, name: &str) -> Option<Source> {
+        let path = bare_repository(self.folder.as_ref()?, name)?;
+        let kind = Kind::Repository;
+        path.is_dir().then_some(Source { path, kind })
+    }
+
     fn repository(&self, name: String) -> Result<Repository, RepositoryError> {
-        let source = self.sources.get(&name).or(self.fallback.as_ref());
-        let Some(source) = source.cloned() else {
+        let listed = self.sources.get(&name).cloned();
+        let pushed = || self.pushed(&name);
+        let source = listed.or_else(pushed).or_else(|| self.fallback.clone());
+        let Some(source) = source else {
             return Err(RepositoryError::NotFound(name));
         };
         if !source.path.is_dir() {
@@ -178,6 +201,20 @@ impl Inner {
             hidden: self.hidden.iter().map(whole).collect(),
         })
     }
+}
+
+/// The longest name of a repository (CodeCommit's).
+const NAME_CHARACTERS_MAX: usize = 100;
+
+/// Where the bare repository of a name is in a folder of them; none for what is no name: letters,
+/// digits, `.`, `-` and `_`, and no dot in front.
+pub fn bare_repository(folder: &Path, name: &str) -> Option<PathBuf> {
+    let is_name = (1..=NAME_CHARACTERS_MAX).contains(&name.len())
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    is_name.then(|| folder.join(format!("{name}.git")))
 }
 
 /// One repository while something is done with it.

@@ -146,6 +146,11 @@ impl Store {
         self.inner.desk.is_broken()
     }
 
+    /// How many pipelines wait for a time: those in which something is going on.
+    pub fn live(&self) -> usize {
+        self.inner.memory.lock().deadlines.len()
+    }
+
     /// The pipeline as the database has it, whatever is in memory; the two are always equal.
     pub fn load_from_rows(&self, pipeline: &str) -> Result<Option<Loaded>, StoreError> {
         let entry = self.read(|connection| load::pipeline(connection, pipeline))?;

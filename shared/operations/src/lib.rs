@@ -64,7 +64,7 @@ pub use list_pipelines::{ListPipelines, PipelineSummary, list_pipelines};
 pub use list_tags_for_resource::{ListTagsForResource, list_tags_for_resource};
 pub use put_approval_result::{PutApprovalResult, put_approval_result};
 pub use retry_stage_execution::{RetryStageExecution, retry_stage_execution};
-pub use set_stage_transition::{SetStageTransition, set_stage_transition};
+pub use set_stage_transition::{SetStageTransition, set_stage_transition, stage_behind};
 pub use start_pipeline_execution::{StartPipelineExecution, start_pipeline_execution};
 pub use stop_pipeline_execution::{StopPipelineExecution, stop_pipeline_execution};
 pub use tag_resource::{TagResource, tag_resource};

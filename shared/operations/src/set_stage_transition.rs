@@ -6,7 +6,7 @@ use access::Caller;
 use model::{Input, Rejection};
 use ports::{Request, World};
 
-use crate::{OperationError, Resource, apply, authorise};
+use crate::{OperationError, Resource, apply, authorise, existing};
 
 /// The longest reason for disabling a transition.
 const REASON_CHARACTERS_MAX: usize = 300;
@@ -49,6 +49,26 @@ pub async fn set_stage_transition(
     };
     apply(world, &request.pipeline, update, &input).await?;
     Ok(())
+}
+
+/// The stage behind another one: its inbound transition is that one's outbound transition. None
+/// behind the last stage.
+pub async fn stage_behind(
+    world: &World,
+    by: &Caller,
+    pipeline: &str,
+    stage: &str,
+) -> Result<Option<String>, OperationError> {
+    let (resource, none) = (Resource::Stage(pipeline, stage), BTreeMap::new());
+    authorise(world, by, "DisableStageTransition", resource, &none).await?;
+    let state = existing(world, pipeline).await?;
+    let definition = state.current_definition();
+    let found = definition.and_then(|definition| Some((definition, definition.stage(stage)?.0)));
+    let (definition, place) = found.ok_or_else(|| Rejection::StageNotFound(stage.to_owned()))?;
+    Ok(definition
+        .stages
+        .get(place + 1)
+        .map(|behind| behind.name.clone()))
 }
 
 fn check_reason(reason: &str) -> Result<(), Rejection> {

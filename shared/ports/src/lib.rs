@@ -5,7 +5,7 @@
 //! * [`deliver`](fn@deliver): hand out what a commit ordered.
 //! * [`objects`]: artifacts and other objects in buckets.
 //! * [`queues`]: jobs to workers, inputs to the engine; hints that may be lost or repeated.
-//! * [`builds`], [`projects`]: what runs builds, and how.
+//! * [`builds`], [`projects`], [`logs`]: what runs builds, and how; what they printed.
 //! * [`repositories`]: git repositories by name.
 //! * [`bus`]: announced changes and questions to people.
 //! * [`access_keys`]: whose requests are taken; [`audit`]: what was asked for.
@@ -27,6 +27,7 @@ pub mod cursors;
 pub mod deliver;
 #[cfg(feature = "contract")]
 pub mod nobody;
+pub mod logs;
 pub mod objects;
 pub mod projects;
 pub mod queues;
@@ -42,6 +43,7 @@ pub use bus::EventBus;
 pub use clock::Clock;
 pub use cursors::Cursors;
 pub use deliver::deliver;
+pub use logs::BuildLogs;
 pub use objects::ObjectStore;
 pub use projects::ProjectStore;
 pub use queues::Queues;

@@ -1,0 +1,21 @@
+//! `pipewright serve`: engine, workers, API, buckets, repositories and sweep in one process.
+//!
+//! * [`server`]: a listener, its connections and their limits.
+//! * [`router`]: which part of the house a request is for.
+//! * [`credentials`]: the administrator's key and the files that the AWS CLI reads.
+//! * [`basic`]: who asks, where a client cannot sign (git).
+//! * [`git`]: repositories that are pushed here.
+//! * [`sources`]: the look-out for changes.
+//! * [`feed`]: what happened, as it happens; [`notifications`]: telling others.
+//! * [`metrics`], [`log`]: what others are told of this server.
+
+pub mod basic;
+pub mod credentials;
+pub mod feed;
+pub mod git;
+pub mod log;
+pub mod metrics;
+pub mod notifications;
+pub mod router;
+pub mod server;
+pub mod sources;

@@ -1,0 +1,276 @@
+//! What happened, as it happens: `GET /events`.
+//!
+//! JSON lines of what was there when it was asked, or, for whoever accepts `text/event-stream`, an
+//! open stream. Each event has its place beside it (`position`, the `id:` of the stream); `since`
+//! or `Last-Event-ID` goes on behind one. A caller sees the pipelines that it may
+//! `codepipeline:GetPipelineState`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    str::FromStr as _,
+    sync::Arc,
+    time::Duration,
+};
+
+use access::{
+    Authenticator, Caller,
+    keys::Keys,
+    policy::Decision,
+    sigv4::{Request, Scope},
+};
+use bytes::Bytes;
+use http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+    request::Parts,
+};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use notification::{Position, feed};
+use ports::World;
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::timeout,
+};
+
+use super::{
+    basic,
+    router::{Answer, text, whole},
+};
+
+/// How many events one look takes.
+const PAGE: usize = 500;
+
+/// How many events one answer of JSON lines has at most.
+const LINES_MAX: usize = 10_000;
+
+/// How many streams are open at a time.
+const STREAMS_MAX: usize = 1_000;
+
+/// How often an idle stream says that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How many pieces wait for a slow reader; then the stream waits.
+const PIECES_WAITING: usize = 4;
+
+/// The feed of one server.
+pub struct Feed {
+    world: World,
+    authenticator: Arc<Authenticator>,
+    /// Moves when something was committed.
+    news: watch::Receiver<u64>,
+    places: Arc<Semaphore>,
+}
+
+impl Feed {
+    pub fn new(
+        world: World,
+        authenticator: Arc<Authenticator>,
+        news: watch::Receiver<u64>,
+    ) -> Self {
+        Self {
+            world,
+            authenticator,
+            news,
+            places: Arc::new(Semaphore::new(STREAMS_MAX)),
+        }
+    }
+
+    /// Answers `GET /events`.
+    pub async fn answer(&self, parts: &Parts, keys: &dyn Keys, source: &str) -> Answer {
+        let caller = match self.caller(parts, keys, source).await {
+            Ok(caller) => caller,
+            Err(answer) => return answer,
+        };
+        let since = match since(parts) {
+            Ok(since) => since,
+            Err(message) => return text(StatusCode::BAD_REQUEST, &message),
+        };
+        let reader = Reader {
+            world: self.world.clone(),
+            caller,
+            known: HashMap::new(),
+            since,
+        };
+        let accepts = parts
+            .headers
+            .get(ACCEPT)
+            .and_then(|value| value.to_str().ok());
+        if accepts.is_some_and(|kinds| kinds.contains("text/event-stream")) {
+            self.stream(reader)
+        } else {
+            lines(reader).await
+        }
+    }
+
+    /// Whoever signed the request, or gave a key and its secret.
+    async fn caller(&self, parts: &Parts, keys: &dyn Keys, source: &str) -> Result<Caller, Answer> {
+        if let Some(caller) = basic::caller(&parts.headers, keys, source).await {
+            return Ok(caller);
+        }
+        let headers: Vec<(String, String)> = parts
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect();
+        let request = Request {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body: b"",
+        };
+        let scope = Scope {
+            region: &self.world.account.region,
+            service: "codepipeline",
+        };
+        let now = self.world.clock.now();
+        match self.authenticator.authenticate(&request, scope, now).await {
+            Ok(holder) => {
+                let context =
+                    BTreeMap::from([("aws:sourceip".to_owned(), vec![source.to_owned()])]);
+                Ok(Caller::of_key(holder, context))
+            }
+            Err(error) => {
+                let message = format!(
+                    "{error}; sign the request, or give an access key as user name and its secret \
+                     as password\n"
+                );
+                let mut answer = text(StatusCode::UNAUTHORIZED, &message);
+                let challenge = HeaderValue::from_static("Basic realm=\"pipewright\"");
+                answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                Err(answer)
+            }
+        }
+    }
+
+    fn stream(&self, mut reader: Reader) -> Answer {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let message = format!("{STREAMS_MAX} streams are open, which is the most\n");
+            return text(StatusCode::SERVICE_UNAVAILABLE, &message);
+        };
+        let (pieces, received) = mpsc::channel::<Result<Frame<Bytes>, io::Error>>(PIECES_WAITING);
+        let mut news = self.news.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            loop {
+                news.mark_unchanged();
+                let Ok((events, more)) = reader.page().await else {
+                    return;
+                };
+                let mut piece = String::new();
+                for (position, event) in events {
+                    piece.push_str(&format!("id: {position}\ndata: {event}\n\n"));
+                }
+                if piece.is_empty() && !more {
+                    // Whoever waits learns that it is still connected, and we that it still is.
+                    match timeout(HEARTBEAT, news.changed()).await {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(_)) => return,
+                        Err(_) => piece.push_str(": still here\n\n"),
+                    }
+                }
+                if !piece.is_empty()
+                    && pieces
+                        .send(Ok(Frame::data(Bytes::from(piece))))
+                        .await
+                        .is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let pieces = futures_util::stream::unfold(received, |mut received| async {
+            let piece = received.recv().await?;
+            Some((piece, received))
+        });
+        let mut answer = Answer::new(StreamBody::new(pieces).boxed_unsync());
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    }
+}
+
+/// Where to go on: a parameter for people, a header for streams that were cut.
+fn since(parts: &Parts) -> Result<Option<Position>, String> {
+    let query = parts.uri.query().unwrap_or_default();
+    let named = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("since="));
+    let last = parts.headers.get("last-event-id");
+    let last = last.and_then(|value| value.to_str().ok());
+    let Some(place) = last.or(named).filter(|place| !place.is_empty()) else {
+        return Ok(None);
+    };
+    let place = Position::from_str(place).map_err(|error| format!("since: {error}\n"))?;
+    Ok(Some(place))
+}
+
+async fn lines(mut reader: Reader) -> Answer {
+    let mut body = String::new();
+    let mut count = 0;
+    while count < LINES_MAX {
+        let Ok((events, more)) = reader.page().await else {
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the state cannot be read now\n",
+            );
+        };
+        for (position, event) in events {
+            count += 1;
+            let line = json!({"position": position.to_string(), "event": event});
+            body.push_str(&line.to_string());
+            body.push('\n');
+        }
+        if !more {
+            break;
+        }
+    }
+    let mut answer = Answer::new(whole(Bytes::from(body)));
+    let kind = HeaderValue::from_static("application/jsonl");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
+
+/// One reader's way through the feed.
+struct Reader {
+    world: World,
+    caller: Caller,
+    /// Which pipelines the caller may see.
+    known: HashMap<String, bool>,
+    since: Option<Position>,
+}
+
+impl Reader {
+    /// The next events that the caller may see, and whether there may be more already.
+    async fn page(&mut self) -> Result<(Vec<(Position, Value)>, bool), ports::StoreError> {
+        let part = feed(&self.world, self.since, PAGE).await?;
+        self.since = part.next;
+        let mut events = part.events;
+        events.retain(|(_, event)| self.may_see(event));
+        Ok((events, part.more))
+    }
+
+    fn may_see(&mut self, event: &Value) -> bool {
+        let Some(pipeline) = event["detail"]["pipeline"].as_str() else {
+            return false;
+        };
+        if let Some(known) = self.known.get(pipeline) {
+            return *known;
+        }
+        let arn = operations::pipeline_arn(&self.world.account, pipeline);
+        let none = BTreeMap::new();
+        let decision = self
+            .caller
+            .decide("codepipeline:GetPipelineState", &arn, &none);
+        let may = decision == Decision::Allowed;
+        self.known.insert(pipeline.to_owned(), may);
+        may
+    }
+}

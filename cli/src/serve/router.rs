@@ -1,0 +1,208 @@
+//! Which part of the house a request is for.
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use access::keys::Keys;
+use api::Api;
+use approval_callback::Callback;
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{
+    feed::Feed,
+    git::Git,
+    log::{Level, Log},
+    metrics::Metrics,
+};
+
+/// An answer, whoever gives it.
+pub type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+/// How long a client may take for the body of a request.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The largest body of a form.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// Everything that answers requests.
+pub struct Router {
+    pub api: Api,
+    pub git: Arc<Git>,
+    pub feed: Feed,
+    pub approvals: Callback,
+    pub keys: Arc<dyn Keys>,
+    pub metrics: Arc<Metrics>,
+    pub health: Health,
+    pub log: Log,
+}
+
+/// Tells whether the server can do its work.
+pub struct Health {
+    /// Why nothing can be changed any more; none while all is well.
+    pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// How many pipelines wait for a time or a worker.
+    pub live: Box<dyn Fn() -> usize + Send + Sync>,
+}
+
+impl Router {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Answer {
+        let begun = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let operation = operation(&request);
+        let answer = self.route(request, &from.to_string()).await;
+        let status = answer.status().as_u16();
+        let exception = answer.headers().get("x-amzn-errortype");
+        let exception = exception.and_then(|value| value.to_str().ok());
+        let outcome = exception.map_or_else(|| status.to_string(), str::to_owned);
+        self.metrics.request(&operation, &outcome, begun.elapsed());
+        let level = if status >= 500 {
+            Level::Error
+        } else {
+            Level::Info
+        };
+        let id = answer.headers().get("x-amzn-requestid");
+        let id = id.and_then(|value| value.to_str().ok());
+        self.log.write(
+            level,
+            "request",
+            [
+                ("method", method.as_str().into()),
+                ("path", path.into()),
+                ("operation", operation.into()),
+                ("status", status.into()),
+                ("exception", exception.map_or(Value::Null, Value::from)),
+                ("ms", json!(begun.elapsed().as_micros() as f64 / 1000.0)),
+                ("from", from.to_string().into()),
+                ("request_id", id.map_or(Value::Null, Value::from)),
+            ],
+        );
+        answer
+    }
+
+    async fn route(&self, request: Request<Incoming>, source: &str) -> Answer {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        match path {
+            "/healthz" if is_read => text(StatusCode::OK, "ok\n"),
+            "/readyz" if is_read => match (self.health.trouble)() {
+                None => text(StatusCode::OK, "ready\n"),
+                Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{why}\n")),
+            },
+            "/metrics" if is_read => {
+                let live = (self.health.live)();
+                let mut answer = text(StatusCode::OK, &self.metrics.text(live));
+                let kind = HeaderValue::from_static("text/plain; version=0.0.4");
+                answer.headers_mut().insert(CONTENT_TYPE, kind);
+                answer
+            }
+            "/events" if is_read => self.feed.answer(&parts, &*self.keys, source).await,
+            _ if path.starts_with("/git/") => {
+                self.git
+                    .answer(Request::from_parts(parts, body), source)
+                    .await
+            }
+            _ if path.starts_with("/approvals/") => match collect(body, FORM_BYTES_MAX).await {
+                Ok(body) => {
+                    let request = Request::from_parts(parts, body);
+                    approval_callback::handle(&self.approvals, request)
+                        .await
+                        .map(whole)
+                }
+                Err(answer) => answer,
+            },
+            _ => match collect(body, api::BODY_BYTES_MAX).await {
+                Ok(body) => {
+                    let request = Request::from_parts(parts, body);
+                    self.api.handle(request, source).await.map(whole)
+                }
+                Err(answer) => answer,
+            },
+        }
+    }
+}
+
+/// What a request is counted as.
+fn operation(request: &Request<Incoming>) -> String {
+    let target = request.headers().get("x-amz-target");
+    if let Some(target) = target.and_then(|value| value.to_str().ok()) {
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
+    }
+    let path = request.uri().path();
+    let known = [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/events",
+        "/git/",
+        "/approvals/",
+    ];
+    let known = known.iter().find(|known| path.starts_with(**known));
+    known
+        .map_or("other", |known| known.trim_matches('/'))
+        .to_owned()
+}
+
+/// Reads a body whole, if it is not too long and does not take too long.
+async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Answer> {
+    let read = timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await;
+    let (status, exception, message) = match read {
+        Ok(Ok(body)) => return Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            format!("the body is longer than {limit} bytes"),
+        ),
+        Ok(Err(_)) => (
+            StatusCode::BAD_REQUEST,
+            "SerializationException",
+            "the body broke off".to_owned(),
+        ),
+        Err(_) => (
+            StatusCode::REQUEST_TIMEOUT,
+            "RequestTimeoutException",
+            format!("the body took longer than {} s", BODY_WITHIN.as_secs()),
+        ),
+    };
+    let body = json!({"__type": exception, "message": message}).to_string();
+    let mut answer = text(status, &body);
+    let headers = answer.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
+    headers.insert("x-amzn-errortype", HeaderValue::from_static(exception));
+    // What is left of the body is not read.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Err(answer)
+}
+
+/// A body that is there already.
+pub fn whole(body: Bytes) -> UnsyncBoxBody<Bytes, io::Error> {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// A plain text.
+pub fn text(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(whole(Bytes::copy_from_slice(text.as_bytes())));
+    *answer.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}

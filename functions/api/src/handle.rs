@@ -1,0 +1,354 @@
+//! A request from the first byte to the answer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use access::{
+    Authenticator, Caller,
+    keys::Holder,
+    sigv4::{Authorization, Request, Scope},
+};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
+};
+use ports::{
+    World,
+    audit::{AuditRecord, AuditTrail, UserIdentity},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{codepipeline, error::ApiError, page::Tokens};
+
+/// The largest body (spec 10 §1).
+pub const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+const JSON: &str = "application/x-amz-json-1.1";
+
+/// What answers operations of one service, as the prefix of their targets names it.
+#[async_trait::async_trait]
+pub trait Service: Send + Sync {
+    /// What stands before the operation in `X-Amz-Target`: `CodePipeline_20150709`.
+    fn prefix(&self) -> &'static str;
+
+    /// The service that requests must be signed for: `codepipeline`.
+    fn signed_for(&self) -> &'static str;
+
+    /// Whether the operation changes nothing.
+    fn only_reads(&self, operation: &str) -> bool;
+
+    /// Carries out an operation; the answer has no body where the value is null.
+    async fn call(&self, call: Call<'_>) -> Result<Value, ApiError>;
+}
+
+/// One request for an operation, whose sender is known.
+pub struct Call<'a> {
+    pub operation: &'a str,
+    pub caller: Caller,
+    pub input: Value,
+    /// The text that `input` was read from.
+    pub body: &'a str,
+}
+
+pub struct Options {
+    pub world: World,
+    pub authenticator: Arc<Authenticator>,
+    pub audit: Arc<dyn AuditTrail>,
+    /// Seals the tokens of next pages; whoever has it can make them.
+    pub page_key: [u8; 32],
+    /// Other services on the same address.
+    pub more: Vec<Arc<dyn Service>>,
+}
+
+/// The API.
+pub struct Api {
+    world: World,
+    authenticator: Arc<Authenticator>,
+    audit: Arc<dyn AuditTrail>,
+    services: Vec<Arc<dyn Service>>,
+}
+
+/// What is told of a request, whatever becomes of it.
+struct Told<'a> {
+    id: Uuid,
+    operation: &'a str,
+    service: &'a str,
+    only_reads: bool,
+    source: &'a str,
+    agent: &'a str,
+}
+
+impl Api {
+    pub fn new(options: Options) -> Self {
+        let own = codepipeline::CodePipeline {
+            world: options.world.clone(),
+            tokens: Tokens::new(options.page_key),
+        };
+        let mut services: Vec<Arc<dyn Service>> = vec![Arc::new(own)];
+        services.extend(options.more);
+        Self {
+            world: options.world,
+            authenticator: options.authenticator,
+            audit: options.audit,
+            services,
+        }
+    }
+
+    /// Answers one request; `source` is the address that it came from.
+    pub async fn handle(
+        &self,
+        request: http::Request<Bytes>,
+        source: &str,
+    ) -> http::Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        let id = self.world.random.uuid();
+        if parts.method != Method::POST || parts.uri.path() != "/" {
+            let message = format!(
+                "{} {} is nothing here: operations are called with POST /",
+                parts.method,
+                parts.uri.path()
+            );
+            let mut error = ApiError::new("UnknownOperationException", message);
+            error.status = 404;
+            return respond(id, Err(error));
+        }
+        let target = header(&parts.headers, "x-amz-target").unwrap_or_default();
+        let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
+        let service = self.services.iter().find(|it| it.prefix() == prefix);
+        let told = Told {
+            id,
+            operation,
+            service: service.map_or("codepipeline", |service| service.signed_for()),
+            only_reads: service.is_some_and(|service| service.only_reads(operation)),
+            source,
+            agent: header(&parts.headers, "user-agent").unwrap_or_default(),
+        };
+        let holder = match self.authenticate(&parts, &body, told.service).await {
+            Ok(holder) => holder,
+            Err((key, error)) => {
+                let identity = UserIdentity::Unknown { access_key: key };
+                let told = self.tell(&told, identity, None, Some(&error), false).await;
+                return respond(id, told.and(Err(error)));
+            }
+        };
+        let identity = UserIdentity::User {
+            name: holder.user().to_owned(),
+            arn: holder.arn.clone(),
+            access_key: holder.access_key.clone(),
+            is_session: holder.session.is_some(),
+        };
+        let caller = Caller::of_key(holder, self.context(source, told.agent));
+        let answer = match service {
+            Some(service) => carry_out(&**service, operation, caller, &body).await,
+            None => Err((None, unknown(target))),
+        };
+        let (input, answer) = match answer {
+            Ok((input, output)) => (Some(input), Ok(output)),
+            Err((input, error)) => (input, Err(error)),
+        };
+        let input = input.map(|input| parameters(&input));
+        // A change was made and is on disk; that somebody asked for it must not be lost either.
+        let durably = !told.only_reads && answer.is_ok();
+        let error = answer.as_ref().err();
+        if let Err(error) = self.tell(&told, identity, input, error, durably).await {
+            return respond(id, Err(error));
+        }
+        respond(id, answer)
+    }
+
+    async fn authenticate(
+        &self,
+        parts: &http::request::Parts,
+        body: &Bytes,
+        service: &str,
+    ) -> Result<Arc<Holder>, (Option<String>, ApiError)> {
+        let headers: Vec<(String, String)> = parts
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect();
+        let request = Request {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body,
+        };
+        let key = Authorization::read(&request).ok();
+        let key = key.map(|authorization| authorization.access_key);
+        let scope = Scope {
+            region: &self.world.account.region,
+            service,
+        };
+        let now = self.world.clock.now();
+        let sender = self.authenticator.authenticate(&request, scope, now);
+        sender
+            .await
+            .map_err(|error| (key, ApiError::of_authentication(&error)))
+    }
+
+    /// The condition keys that every request has.
+    fn context(&self, source: &str, agent: &str) -> BTreeMap<String, Vec<String>> {
+        let now = jiff::Timestamp::from_millisecond(self.world.clock.now().0).unwrap_or_default();
+        BTreeMap::from([
+            ("aws:sourceip".to_owned(), vec![source.to_owned()]),
+            ("aws:useragent".to_owned(), vec![agent.to_owned()]),
+            ("aws:currenttime".to_owned(), vec![now.to_string()]),
+            (
+                "aws:epochtime".to_owned(),
+                vec![now.as_second().to_string()],
+            ),
+            (
+                "aws:requestedregion".to_owned(),
+                vec![self.world.account.region.clone()],
+            ),
+        ])
+    }
+
+    async fn tell(
+        &self,
+        told: &Told<'_>,
+        user: UserIdentity,
+        input: Option<Value>,
+        error: Option<&ApiError>,
+        durably: bool,
+    ) -> Result<Value, ApiError> {
+        let account = &self.world.account;
+        let record = AuditRecord {
+            at: self.world.clock.now(),
+            user,
+            event_source: format!("{}.amazonaws.com", told.service),
+            event_name: told.operation.to_owned(),
+            region: account.region.clone(),
+            account: account.id.clone(),
+            source_ip_address: told.source.to_owned(),
+            user_agent: told.agent.to_owned(),
+            request_parameters: input.unwrap_or(Value::Null),
+            response_elements: Value::Null,
+            error: error.map(|error| (short(error.exception), error.message.clone())),
+            request_id: told.id.to_string(),
+            event_id: self.world.random.uuid().to_string(),
+            read_only: told.only_reads,
+            is_service_event: false,
+            additional: Value::Null,
+        };
+        let written = if durably {
+            self.audit.record_durably(record).await
+        } else {
+            self.audit.record(record).await
+        };
+        match written {
+            Ok(()) => Ok(Value::Null),
+            Err(error) => Err(ApiError::unaudited(&error.to_string())),
+        }
+    }
+}
+
+/// `PipelineNotFoundException` is `PipelineNotFound` to `CloudTrail`.
+fn short(exception: &str) -> String {
+    exception
+        .strip_suffix("Exception")
+        .unwrap_or(exception)
+        .to_owned()
+}
+
+/// How long a text in the audit trail may be before it is left out.
+const PARAMETER_CHARACTERS_MAX: usize = 1_024;
+
+/// What a request asked for, as far as the audit trail has it: names and choices, and nothing that
+/// may be secret or long (RELIABILITY: no secrets, no bodies).
+fn parameters(input: &Value) -> Value {
+    match input {
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, value)| {
+                let value = match name.as_str() {
+                    "pipeline" => value.get("name").map_or(
+                        Value::Null,
+                        |pipeline| serde_json::json!({"name": pipeline}),
+                    ),
+                    "token"
+                    | "variables"
+                    | "environmentVariablesOverride"
+                    | "environment"
+                    | "policies" => Value::from("HIDDEN_DUE_TO_SECURITY_REASONS"),
+                    _ => parameters(value),
+                };
+                (name.clone(), value)
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(parameters).collect(),
+        Value::String(text) if text.chars().count() > PARAMETER_CHARACTERS_MAX => {
+            let kept: String = text.chars().take(PARAMETER_CHARACTERS_MAX).collect();
+            Value::from(format!("{kept}…"))
+        }
+        other => other.clone(),
+    }
+}
+
+type Outcome = Result<(Value, Value), (Option<Value>, ApiError)>;
+
+async fn carry_out(service: &dyn Service, operation: &str, caller: Caller, body: &[u8]) -> Outcome {
+    let none = |error| (None, error);
+    let body = std::str::from_utf8(body)
+        .map_err(|_| none(ApiError::serialization("the body is not UTF-8")))?;
+    // A request without members may have no body at all.
+    let text = if body.trim().is_empty() { "{}" } else { body };
+    let input: Value = serde_json::from_str(text).map_err(|error| {
+        none(ApiError::serialization(format!(
+            "the body is not JSON: {error}"
+        )))
+    })?;
+    let call = Call {
+        operation,
+        caller,
+        input: input.clone(),
+        body: text,
+    };
+    match service.call(call).await {
+        Ok(output) => Ok((input, output)),
+        Err(error) => Err((Some(input), error)),
+    }
+}
+
+fn unknown(target: &str) -> ApiError {
+    let message = if target.is_empty() {
+        "the request has no X-Amz-Target header, which names the operation".to_owned()
+    } else {
+        format!("there is no operation `{target}`")
+    };
+    ApiError::new("UnknownOperationException", message)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn respond(id: Uuid, answer: Result<Value, ApiError>) -> http::Response<Bytes> {
+    let (status, body, exception) = match answer {
+        Ok(Value::Null) => (StatusCode::OK, Bytes::new(), None),
+        Ok(output) => (StatusCode::OK, Bytes::from(output.to_string()), None),
+        Err(error) => (
+            StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            Bytes::from(error.body()),
+            Some(error.exception),
+        ),
+    };
+    let mut response = http::Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    let id = HeaderValue::from_str(&id.to_string());
+    headers.extend(
+        id.ok()
+            .map(|id| (http::HeaderName::from_static("x-amzn-requestid"), id)),
+    );
+    if let Some(exception) = exception {
+        headers.insert("x-amzn-errortype", HeaderValue::from_static(exception));
+    }
+    response
+}
