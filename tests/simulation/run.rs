@@ -341,7 +341,7 @@ impl Run {
         drop(state);
         let Some(ask) = drawn else { return };
         if let Ask::Answer(request) = &ask {
-            let decision = request.decision.clone();
+            let decision = users::decision(request);
             let mut state = self.shared.lock();
             state.answers.insert(self.next_task + 1, decision);
         } else if self.healed.is_some() {

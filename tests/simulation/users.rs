@@ -7,6 +7,7 @@ use model::{
     ExecutionId, Rejection, StageStatus,
     declaration::RetryMode,
     effect::ApprovalRequest,
+    input::ApprovalDecision,
     state::{Trigger, TriggerType},
 };
 use operations::{
@@ -176,6 +177,18 @@ fn answer(chance: &mut Chance, oracle: &Oracle, by: String) -> Option<Ask> {
         summary: String::new(),
         by: Caller::owner(by),
     }))
+}
+
+/// What an answer decides.
+pub(crate) fn decision(request: &PutApprovalResult) -> ApprovalDecision {
+    ApprovalDecision {
+        stage: request.stage.clone(),
+        action: request.action.clone(),
+        token: request.token,
+        approved: request.approved,
+        summary: request.summary.clone(),
+        by: request.by.arn().to_owned(),
+    }
 }
 
 fn object_created(bucket: &str, id: Uuid) -> String {

@@ -12,7 +12,7 @@ use ports::{Request, World, update};
 
 use crate::{
     OperationError, Resource, accept, authorise, conclude, guarded::guarded, hand_out,
-    pipeline_arn, tags,
+    make_artifact_buckets, pipeline_arn, tags,
 };
 
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub async fn create_pipeline(
     let resource = Resource::Pipeline(&name);
     authorise(world, &request.by, "CreatePipeline", resource, &wanted).await?;
     let declaration = accept(world, &request.declaration, None)?;
+    make_artifact_buckets(world, &declaration).await?;
     let arn = pipeline_arn(&world.account, &name);
     let tags = tags::with(&BTreeMap::new(), &request.tags, &arn)?;
     let by = request.by.arn().to_owned();

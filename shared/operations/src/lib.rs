@@ -40,7 +40,8 @@ use model::{
     },
 };
 use ports::{
-    Decision, NoDecision, Request, StoreError, UpdateError, Updated, World, deliver, update,
+    Decision, NoDecision, Request, StoreError, UpdateError, Updated, World, deliver,
+    objects::ObjectError, update,
 };
 use thiserror::Error;
 
@@ -191,6 +192,30 @@ fn conclude(state: &PipelineState, effects: Vec<model::Effect>) -> Result<Decisi
         effects,
         deadline: engine::deadline(state),
     })
+}
+
+/// Makes sure that there are buckets for the artifacts of a declaration: nobody else makes them on a
+/// machine that is no cloud, and nothing happens where they are there.
+async fn make_artifact_buckets(
+    world: &World,
+    declaration: &PipelineDeclaration,
+) -> Result<(), OperationError> {
+    let one = declaration.artifact_store.iter();
+    let many = declaration
+        .artifact_stores
+        .iter()
+        .flat_map(|stores| stores.values());
+    for store in one.chain(many) {
+        let made = world.objects.create_bucket(&store.location).await;
+        made.map_err(|error| match error {
+            ObjectError::InvalidName(why) => Rejection::Validation(why).into(),
+            error => OperationError::Store(StoreError::Unavailable {
+                doing: format!("make the bucket `{}` for artifacts", store.location),
+                source: error.into(),
+            }),
+        })?;
+    }
+    Ok(())
 }
 
 /// The declaration as it is to be stored, if it is valid and supported; `stored` is what it

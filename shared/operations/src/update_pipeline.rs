@@ -6,7 +6,7 @@ use access::Caller;
 use model::{Input, PipelineDeclaration, Rejection};
 use ports::{Request, UpdateError, World};
 
-use crate::{OperationError, Resource, accept, apply, authorise, tags};
+use crate::{OperationError, Resource, accept, apply, authorise, make_artifact_buckets, tags};
 
 #[derive(Clone, Debug)]
 pub struct UpdatePipeline {
@@ -25,6 +25,7 @@ pub async fn update_pipeline(
     let loaded = world.pipelines.load(&name, None).await?;
     let stored = loaded.and_then(|loaded| loaded.state.current_definition().cloned());
     let declaration = accept(world, &request.declaration, stored.as_deref())?;
+    make_artifact_buckets(world, &declaration).await?;
     let input = Input::DefinitionChanged { declaration };
     let cause = "UpdatePipeline".to_owned();
     let update = Request {
