@@ -167,32 +167,8 @@ impl Client {
         })?;
         let body = input.to_string();
         let target = format!("{}.{operation}", service.target_prefix());
-        let headers = [
-            ("content-type", CONTENT_TYPE),
-            ("host", &host),
-            ("x-amz-target", &target),
-        ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let unsigned = sigv4::Request {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &headers,
-            body: body.as_bytes(),
-        };
-        let credentials = &self.settings.credentials;
-        let credentials = sigv4::Credentials {
-            access_key: &credentials.access_key,
-            secret: &credentials.secret,
-            session_token: credentials.session_token.as_deref(),
-        };
-        let scope = sigv4::Scope {
-            region: &self.settings.region,
-            service: service.signing_name(),
-        };
-        let added = sigv4::sign(&unsigned, &credentials, scope, now());
         let mut request = self.agent.post(&endpoint);
-        for (name, value) in headers.iter().chain(&added) {
+        for (name, value) in self.signed(service, &host, &target, &body) {
             request = request.header(name, value);
         }
         let unreachable = |error: &Error| ApiError::Unreachable {
@@ -222,6 +198,41 @@ impl Client {
             endpoint,
             what: format!("the answer to {operation} is not JSON: {error}"),
         })
+    }
+
+    /// The headers of a call, of which one says who asks.
+    fn signed(
+        &self,
+        service: Service,
+        host: &str,
+        target: &str,
+        body: &str,
+    ) -> Vec<(String, String)> {
+        let headers = [
+            ("content-type", CONTENT_TYPE),
+            ("host", host),
+            ("x-amz-target", target),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let unsigned = sigv4::Request {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        let credentials = &self.settings.credentials;
+        let credentials = sigv4::Credentials {
+            access_key: &credentials.access_key,
+            secret: &credentials.secret,
+            session_token: credentials.session_token.as_deref(),
+        };
+        let scope = sigv4::Scope {
+            region: &self.settings.region,
+            service: service.signing_name(),
+        };
+        let added = sigv4::sign(&unsigned, &credentials, scope, now());
+        headers.into_iter().chain(added).collect()
     }
 }
 

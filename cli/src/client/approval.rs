@@ -52,7 +52,7 @@ pub fn of_pipeline(client: &Client, name: &str) -> Result<Vec<Approval>, ApiErro
     let state = client.call("GetPipelineState", &json!({"name": name}))?;
     let none = Vec::new();
     let stages = state["stageStates"].as_array().unwrap_or(&none);
-    let waiting: Vec<Token> = stages.iter().flat_map(tokens).collect();
+    let waiting: Vec<Open> = stages.iter().flat_map(tokens).collect();
     // A pipeline whose executions run side by side has no state: its executions are looked at.
     let has_state = stages
         .iter()
@@ -79,8 +79,8 @@ pub fn of_pipeline(client: &Client, name: &str) -> Result<Vec<Approval>, ApiErro
     Ok(approvals)
 }
 
-/// The token of an action that waits, as the state of its stage shows it.
-struct Token {
+/// An approval that waits, as the state of its stage shows it.
+struct Open {
     stage: String,
     action: String,
     execution: String,
@@ -88,7 +88,7 @@ struct Token {
     behind: usize,
 }
 
-fn tokens(stage: &Value) -> Vec<Token> {
+fn tokens(stage: &Value) -> Vec<Open> {
     let none = Vec::new();
     let actions = stage["actionStates"].as_array().unwrap_or(&none);
     let inbound = stage["inboundExecutions"].as_array().map_or(0, Vec::len);
@@ -98,7 +98,7 @@ fn tokens(stage: &Value) -> Vec<Token> {
         if latest["status"] != "InProgress" {
             return None;
         }
-        Some(Token {
+        Some(Open {
             stage: stage["stageName"].as_str()?.to_owned(),
             action: action["actionName"].as_str()?.to_owned(),
             execution: stage["latestExecution"]["pipelineExecutionId"]
@@ -111,12 +111,7 @@ fn tokens(stage: &Value) -> Vec<Token> {
     actions.iter().filter_map(token).collect()
 }
 
-fn approval(
-    pipeline: &str,
-    execution: &str,
-    detail: &Value,
-    waiting: &[Token],
-) -> Option<Approval> {
+fn approval(pipeline: &str, execution: &str, detail: &Value, waiting: &[Open]) -> Option<Approval> {
     let is_open = detail["status"] == "InProgress"
         && detail["input"]["actionTypeId"]["category"] == "Approval";
     if !is_open {

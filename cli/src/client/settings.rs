@@ -215,30 +215,32 @@ pub fn resolve(connection: &Connection, around: &Around<'_>) -> Result<Settings,
             settings.codebuild = own(Service::CodeBuild);
         }
     }
-    let region = [
+    let named = [
         connection.region.clone(),
         around.variable("AWS_REGION"),
         around.variable("AWS_DEFAULT_REGION"),
         files.get(profile, "region"),
     ];
-    let region = region.into_iter().flatten().next();
-    settings.region = match region {
-        Some(region) => region,
-        None if settings.codepipeline.is_some() => local
-            .get(LOCAL_PROFILE, "region")
-            .unwrap_or_else(|| LOCAL_REGION.to_owned()),
-        None => {
-            return Err(Failure::usage("no region is named")
-                .with_help("name it with --region REGION or AWS_REGION"));
-        }
-    };
-    if !is_region(&settings.region) {
-        return Err(
-            Failure::usage(format!("`{}` is no region", settings.region))
-                .with_help("a region is written like `us-east-1`"),
-        );
-    }
+    let named = named.into_iter().flatten().next();
+    settings.region = region(named, settings.codepipeline.is_some(), &local)?;
     Ok(settings)
+}
+
+/// The region that somebody named, or that any server takes that is not AWS.
+fn region(named: Option<String>, has_endpoint: bool, local: &Files) -> Result<String, Failure> {
+    let own = || {
+        let written = local.get(LOCAL_PROFILE, "region");
+        has_endpoint.then(|| written.unwrap_or_else(|| LOCAL_REGION.to_owned()))
+    };
+    let Some(region) = named.or_else(own) else {
+        return Err(Failure::usage("no region is named")
+            .with_help("name it with --region REGION or AWS_REGION"));
+    };
+    if !is_region(&region) {
+        return Err(Failure::usage(format!("`{region}` is no region"))
+            .with_help("a region is written like `us-east-1`"));
+    }
+    Ok(region)
 }
 
 /// A region becomes part of a host name, and nothing else may.

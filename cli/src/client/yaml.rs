@@ -8,12 +8,11 @@ const DEPTH_MAX: usize = 64;
 
 /// How people order the keys of a declaration; those that are not named come between these and
 /// [`LAST`], by their letters.
-const FIRST: [&str; 14] = [
+const FIRST: [&str; 17] = [
     "pipeline",
     "name",
     "pipelineType",
     "executionMode",
-    "version",
     "roleArn",
     "artifactStore",
     "artifactStores",
@@ -23,6 +22,10 @@ const FIRST: [&str; 14] = [
     "runOrder",
     "category",
     "owner",
+    "provider",
+    "version",
+    "type",
+    "location",
 ];
 const LAST: [&str; 2] = ["stages", "actions"];
 
@@ -144,7 +147,7 @@ fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 11] = [
         "true", "false", "null", "yes", "no", "on", "off", "y", "n", "~", "",
     ];
-    let is_safe = |c: char| c.is_alphanumeric() || " _-./:@$(){}+=,%".contains(c);
+    let is_safe = |c: char| c.is_alphanumeric() || " _-./:@$(){}[]+=,%;?!*&|<>~^'\"".contains(c);
     let begins = |c: char| c.is_alphabetic() || c == '/' || c == '_' || c == '$';
     text.starts_with(begins)
         && text.chars().all(is_safe)
@@ -180,8 +183,8 @@ mod tests {
               - name: Source
                 actions:
                 - name: get
-                  version: '1'
                   runOrder: 1
+                  version: '1'
                   configuration: {}
                   note: 'it''s #1'
                   script: |

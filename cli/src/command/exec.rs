@@ -14,7 +14,7 @@ use crate::{
         table::{Table, status},
         when,
     },
-    clock,
+    clock, diagnostics,
     exit::Exit,
     failure::Failure,
     plan,
@@ -132,13 +132,16 @@ fn show(client: &Client, target: &TargetArgs, terminal: Terminal) -> Result<Exit
     let mut text = tree::render(&progress, canvas).join("\n");
     text.push('\n');
     text.push_str(&facts(&snapshot, found.started));
-    text.push_str(&format!("{}\n", tree::verdict(&progress, terminal.colour)));
+    text.push_str(&tree::verdict(&progress, terminal.colour));
+    text.push('\n');
     answer::text(&text)?;
     let id = short(&found.execution);
     match snapshot.status() {
-        "Failed" => terminal.say(&format!(
-            "Read why: pipewright logs {id}\nTry it again: pipewright exec retry {id}"
-        )),
+        "Failed" => {
+            if let Some(finding) = finish::failed(&progress, id, true) {
+                terminal.say(&diagnostics::text(&finding, terminal.colour, width));
+            }
+        }
         "InProgress" | "Stopping" => terminal.say(&format!("Watch it: pipewright watch {id}")),
         _ => {}
     }

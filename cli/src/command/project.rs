@@ -151,7 +151,9 @@ fn page(project: &Value) -> String {
     if buildspec.contains('\n') {
         page.push_str("buildspec\n");
         for line in buildspec.lines() {
-            page.push_str(&format!("  {}\n", harmless(line)));
+            page.push_str("  ");
+            page.push_str(&harmless(line));
+            page.push('\n');
         }
     } else {
         page.push_str(&line(&("buildspec", harmless(buildspec))));

@@ -92,7 +92,9 @@ fn page(answer: &Value, state: &Value, now: Timestamp, colour: bool) -> String {
         page.push_str(&table.render(colour));
     }
     for note in notes {
-        page.push_str(&format!("\n{}\n", paint(&note, Style::Attention, colour)));
+        page.push('\n');
+        page.push_str(&paint(&note, Style::Attention, colour));
+        page.push('\n');
     }
     page
 }

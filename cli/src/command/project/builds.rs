@@ -26,7 +26,7 @@ use crate::{
 /// How often a build is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a build may take: CodeBuild's own limit, and the time in its queue.
-const BUILD_WITHIN: Duration = Duration::from_secs(48 * 3_600);
+const BUILD_WITHIN: Duration = Duration::from_hours(48);
 
 pub(super) fn build(
     client: &Client,

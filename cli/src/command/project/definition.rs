@@ -21,7 +21,7 @@ const OF_PIPELINE: &str = "CODEPIPELINE";
 
 /// The projects that are wanted, as `CreateProject` takes them.
 pub(super) fn load(args: &ProjectFileArgs) -> Result<Vec<Value>, Failure> {
-    let all = match own_form(args)? {
+    let all = match own_form(args) {
         Some(project) => vec![project],
         None => of_pipeline(args)?,
     };
@@ -42,19 +42,15 @@ pub(super) fn load(args: &ProjectFileArgs) -> Result<Vec<Value>, Failure> {
 
 /// A file that holds one project as `aws codebuild create-project --cli-input-json` takes it, or
 /// `aws codebuild batch-get-projects` prints it.
-fn own_form(args: &ProjectFileArgs) -> Result<Option<Value>, Failure> {
+fn own_form(args: &ProjectFileArgs) -> Option<Value> {
     let is_json = args.file.extension().is_some_and(|end| end == "json");
     let is_short = std::fs::metadata(&args.file).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
     if !is_json || !is_short {
-        return Ok(None);
+        return None;
     }
-    let Ok(text) = std::fs::read_to_string(&args.file) else {
-        return Ok(None);
-    };
+    let text = std::fs::read_to_string(&args.file).ok()?;
     // Whatever is wrong with it is said by the reader of pipelines.
-    let Ok(document) = serde_json::from_str::<Value>(&text) else {
-        return Ok(None);
-    };
+    let document: Value = serde_json::from_str(&text).ok()?;
     let project = match &document["projects"] {
         Value::Array(projects) if projects.len() == 1 => projects[0].clone(),
         _ => document,
@@ -63,9 +59,9 @@ fn own_form(args: &ProjectFileArgs) -> Result<Option<Value>, Failure> {
         && project["environment"].is_object()
         && project["stages"].is_null();
     if !is_project {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(without_own(project)))
+    Some(without_own(project))
 }
 
 /// What a server says of a project and must not be told.

@@ -3,10 +3,18 @@
 use model::change::EventState;
 use serde_json::{Value, json};
 
-use super::follow::{Ending, Follower};
+use super::{
+    follow::{Ending, Follower},
+    logs::Logs,
+};
 use crate::{
     args::Output,
-    client::{answer, api::now, find::short, log::Of},
+    client::{
+        answer,
+        api::now,
+        find::{self, short},
+        log::Of,
+    },
     clock, diagnostics,
     exit::Exit,
     failure::{Failure, Finding},
@@ -14,6 +22,8 @@ use crate::{
     terminal::{Style, harmless, paint},
 };
 
+/// How many executions are looked through for one that has just ended.
+const LOOKED_THROUGH: usize = 100;
 /// How much of a failed action's log is shown.
 const TAIL_LINES: usize = 20;
 /// The longest line of it.
@@ -22,6 +32,7 @@ const TAIL_CHARACTERS: usize = 500;
 /// Tells how it went; the code says so, too.
 pub(super) fn finish(mut follower: Follower<'_>, ending: Ending) -> Result<Exit, Failure> {
     let exit = exit(&follower.progress, ending);
+    read_reason(&mut follower)?;
     tail(&mut follower)?;
     let terminal = follower.terminal;
     if terminal.output == Output::Text && ending != Ending::Interrupted {
@@ -36,6 +47,22 @@ pub(super) fn finish(mut follower: Follower<'_>, ending: Ending) -> Result<Exit,
     let told = follower.show.result(&document, now());
     told.map_err(|error| Failure::system("write the result", &error))?;
     Ok(exit)
+}
+
+/// Why it was stopped, which only the list of executions tells.
+fn read_reason(follower: &mut Follower<'_>) -> Result<(), Failure> {
+    let progress = &mut follower.progress;
+    if progress.state != Some(EventState::Stopped) || progress.comment.is_some() {
+        return Ok(());
+    }
+    let found = &follower.found;
+    let newest = find::executions(follower.client, &found.pipeline, LOOKED_THROUGH)?;
+    let own = newest
+        .iter()
+        .find(|one| one["pipelineExecutionId"] == found.execution.as_str());
+    let reason = own.and_then(|one| one["stopTrigger"]["reason"].as_str());
+    progress.comment = reason.map(str::to_owned);
+    Ok(())
 }
 
 fn exit(progress: &Progress, ending: Ending) -> Exit {
@@ -75,7 +102,7 @@ fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
         return Ok(());
     };
     let title = format!("{}/{}, the end of its log:", stage.name, action.name);
-    if follower.manner.with_logs || !super::logs::Logs::has_log(action.kind.category) {
+    if follower.manner.with_logs || !Logs::has_log(action.kind.category) {
         return Ok(());
     }
     let of = Of {
@@ -138,17 +165,21 @@ fn finding(follower: &Follower<'_>, ending: Ending) -> Option<Finding> {
         }
         Ending::Over => {}
     }
-    let Some((stage, action)) = progress.failed() else {
-        return unfinished(progress, pipeline);
-    };
+    failed(progress, id, !follower.logs.is_absent()).or_else(|| unfinished(progress, pipeline))
+}
+
+/// Which action failed, why, and what to type next.
+pub(in crate::command) fn failed(progress: &Progress, id: &str, has_logs: bool) -> Option<Finding> {
+    let (stage, action) = progress.failed()?;
     let error = action.error.as_ref();
     let why = error.map_or(String::new(), |e| format!(": {}", harmless(&e.message)));
     let name = format!("{}/{}", stage.name, action.name);
     let mut help = String::new();
-    if super::logs::Logs::has_log(action.kind.category) && !follower.logs.is_absent() {
+    if has_logs && Logs::has_log(action.kind.category) {
         help = format!("the whole log: pipewright logs {id} --action {name}\n");
     }
-    help.push_str(&format!("try it again: pipewright exec retry {id}"));
+    help.push_str("try it again: pipewright exec retry ");
+    help.push_str(id);
     Some(Finding::error(format!("{name} failed{why}")).with_help(help))
 }
 

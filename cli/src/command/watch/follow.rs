@@ -32,7 +32,7 @@ const LOOK_AWS: Duration = Duration::from_secs(2);
 /// How often the tree is drawn anew.
 const FRAME: Duration = Duration::from_millis(125);
 /// How long a server may be away: time enough to start it again.
-const OUTAGE_MAX: Duration = Duration::from_secs(120);
+const OUTAGE_MAX: Duration = Duration::from_mins(2);
 /// How many executions may supersede each other while they are followed.
 const SUPERSEDING_MAX: usize = 1_000;
 
@@ -113,8 +113,12 @@ impl<'a> Follower<'a> {
         }
         loop {
             if let Some(snapshot) = self.look()? {
-                self.take(&snapshot);
+                // What an action wrote comes before the news of its end.
                 self.read_logs()?;
+                self.take(&snapshot);
+                if self.progress.is_over() {
+                    self.read_logs()?;
+                }
                 if self.progress.is_over() && !self.goes_on_elsewhere(&snapshot)? {
                     self.draw();
                     return Ok(Ending::Over);
