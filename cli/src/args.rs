@@ -1,5 +1,6 @@
 //! The command line: what may be asked for, and how it is spelt.
 
+mod audit;
 mod client;
 mod keys;
 mod pipelines;
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::exit;
 
+pub use audit::*;
 pub use client::*;
 pub use keys::*;
 pub use pipelines::*;
@@ -122,6 +124,8 @@ pub enum Command {
     Reject(AnswerArgs),
     /// Issue and withdraw access keys
     Key(KeyArgs),
+    /// Check and show the audit trail of a server
+    Audit(AuditArgs),
     /// Create, change and build CodeBuild projects
     Project(ProjectArgs),
     /// Call the AWS CLI with this endpoint and key

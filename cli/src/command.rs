@@ -2,6 +2,7 @@
 
 mod approvals;
 mod ask;
+mod audit;
 mod aws;
 mod completions;
 mod doctor;
@@ -49,6 +50,7 @@ pub fn run(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
         Command::Approve(args) => approvals::approve(&args, terminal)?,
         Command::Reject(args) => approvals::reject(&args, terminal)?,
         Command::Key(args) => key::run(&args, terminal)?,
+        Command::Audit(args) => audit::run(&args, terminal)?,
         Command::Project(args) => project::run(&args, terminal)?,
         Command::Aws(args) => aws::run(&args)?,
         Command::Doctor(args) => doctor::run(&args, terminal)?,

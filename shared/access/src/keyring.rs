@@ -234,8 +234,8 @@ impl Keyring {
 impl Keys for Keyring {
     async fn holder(&self, access_key: &str) -> Result<Option<Arc<Holder>>, KeysError> {
         let now = self.clock.now();
-        if let Some(holder) = self.cache.get(access_key, now) {
-            return Ok(holder);
+        if let Some(cached) = self.cache.get(access_key) {
+            return Ok(cached.at(now));
         }
         // Nobody makes the store look for what can be no key.
         if !draw::is_id(access_key) {

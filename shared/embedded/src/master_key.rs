@@ -137,10 +137,7 @@ impl MasterKey {
 
     /// The key for a purpose, named by a text that nothing else uses.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.bytes).expect("a key of any length is taken");
-        mac.update(purpose.as_bytes());
-        mac.finalize().into_bytes().into()
+        mac(&self.bytes, purpose)
     }
 
     /// Writes the key where nothing is yet: the whole of it or, after a crash, nothing.
@@ -163,6 +160,12 @@ impl MasterKey {
             source,
         })
     }
+}
+
+fn mac(key: &[u8], purpose: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length is taken");
+    mac.update(purpose.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 fn staged_path(data: &DataDir) -> PathBuf {

@@ -60,10 +60,10 @@ impl Cached {
 }
 
 impl Cache {
-    /// The holder of a key that is known here, and `None` in it if the key is disabled by now.
-    pub(super) fn get(&self, id: &str, now: Timestamp) -> Option<Option<Arc<Holder>>> {
+    /// What is known of a key.
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Cached>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.holders.get(id).map(|cached| cached.at(now))
+        inner.holders.get(id).map(Arc::clone)
     }
 
     /// To be asked before a key is read, and said when it is put here.
@@ -113,8 +113,6 @@ mod tests {
     use super::*;
     use crate::keys::Secret;
 
-    const NOW: Timestamp = Timestamp(0);
-
     fn cached(id: &str) -> Cached {
         let holder = Holder {
             access_key: id.to_owned(),
@@ -132,22 +130,19 @@ mod tests {
         let generation = cache.generation();
         cache.forget("A");
         cache.put(generation, cached("A"));
-        assert!(cache.get("A", NOW).is_none());
+        assert!(cache.get("A").is_none());
         cache.put(cache.generation(), cached("A"));
-        assert!(cache.get("A", NOW).is_some_and(|holder| holder.is_some()));
-        assert!(
-            cache
-                .get("A", Timestamp(10))
-                .is_some_and(|holder| holder.is_none())
-        );
+        let known = cache.get("A").expect("it was put");
+        assert!(known.at(Timestamp(9)).is_some());
+        assert!(known.at(Timestamp(10)).is_none());
         cache.forget("A");
-        assert!(cache.get("A", NOW).is_none());
+        assert!(cache.get("A").is_none());
     }
 
     #[test]
     fn it_does_not_grow_without_end() {
         let cache = Cache::default();
-        for number in 0..2 * HOLDERS_MAX + 1 {
+        for number in 0..=2 * HOLDERS_MAX {
             cache.put(0, cached(&number.to_string()));
         }
         let inner = cache.inner.read().expect("nobody panicked");

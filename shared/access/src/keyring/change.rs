@@ -129,7 +129,7 @@ impl Keyring {
 
     /// Refuses to take the rights of a key that is the last one with all of them.
     async fn check_lock_out(&self, key: &AccessKey, forced: bool) -> Result<(), KeyringError> {
-        if forced || !self.is_way_in(key) {
+        if forced || !is_way_in(key) {
             return Ok(());
         }
         let mut after = String::new();
@@ -139,18 +139,18 @@ impl Keyring {
                 return Err(KeyringError::LastFullRights(key.id.clone()));
             };
             after.clone_from(&last.key.id);
-            let is_other_way_in = |other: &AccessKey| other.id != key.id && self.is_way_in(other);
+            let is_other_way_in = |other: &AccessKey| other.id != key.id && is_way_in(other);
             if page.iter().any(|stored| is_other_way_in(&stored.key)) {
                 return Ok(());
             }
         }
     }
+}
 
-    /// Whether somebody can do everything with the key, and will be able to.
-    fn is_way_in(&self, key: &AccessKey) -> bool {
-        let is_enabled = key.status == KeyStatus::Enabled && key.disabled_at.is_none();
-        is_enabled
-            && key.session.is_none()
-            && read_policies(&key.policies).is_ok_and(|policies| is_full(&policies))
-    }
+/// Whether somebody can do everything with the key, and will be able to.
+fn is_way_in(key: &AccessKey) -> bool {
+    let is_enabled = key.status == KeyStatus::Enabled && key.disabled_at.is_none();
+    is_enabled
+        && key.session.is_none()
+        && read_policies(&key.policies).is_ok_and(|policies| is_full(&policies))
 }

@@ -16,6 +16,9 @@ const READING: &str = r#"{"Version":"2012-10-17","Statement":
 
 const MINUTE: Duration = Duration::from_mins(1);
 
+/// Something that somebody does to a stored key.
+type Change = Box<dyn Fn(&mut AccessKey)>;
+
 struct Rig {
     folder: TempDir,
     store: Arc<AccessKeyStore>,
@@ -156,7 +159,7 @@ async fn what_was_sealed_cannot_be_changed_or_moved() {
     let temporary = rig.temporary().await;
     let sealed = async |id: &str| rig.store.get(id).await.unwrap().unwrap().key;
     let (first, second) = (sealed(&one.id).await, sealed(&two.id).await);
-    let cases: [(&str, Box<dyn Fn(&mut AccessKey)>); 9] = [
+    let cases: [(&str, Change); 9] = [
         ("a bit", Box::new(|key| key.sealed_secret[30] ^= 1)),
         ("the nonce", Box::new(|key| key.sealed_secret[1] ^= 1)),
         ("the version", Box::new(|key| key.sealed_secret[0] = 2)),

@@ -178,22 +178,27 @@ fn strings(place: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
     }
 }
 
-fn condition(
-    place: &str,
-    operator: &str,
-    key: &str,
-    values: &Value,
-) -> Result<Condition, PolicyError> {
+/// An operator's quantifier, its name, and whether a key may be absent.
+fn parts<'a>(place: &str, operator: &'a str) -> Result<(Quantifier, &'a str, bool), PolicyError> {
     let (quantifier, rest) = match operator.split_once(':') {
         Some(("ForAnyValue", rest)) => (Quantifier::Any, rest),
         Some(("ForAllValues", rest)) => (Quantifier::All, rest),
         Some(_) => return wrong(place, "this operator is not supported"),
         None => (Quantifier::Any, operator),
     };
-    let (name, if_exists) = match rest.strip_suffix("IfExists") {
-        Some(name) => (name, true),
-        None => (rest, false),
-    };
+    Ok(match rest.strip_suffix("IfExists") {
+        Some(name) => (quantifier, name, true),
+        None => (quantifier, rest, false),
+    })
+}
+
+fn condition(
+    place: &str,
+    operator: &str,
+    key: &str,
+    values: &Value,
+) -> Result<Condition, PolicyError> {
+    let (quantifier, name, if_exists) = parts(place, operator)?;
     let place = format!("{place}.{key}");
     let values = strings(&place, values)?;
     if let Some(variable) = values.iter().find(|value| value.contains("${")) {
@@ -202,13 +207,15 @@ fn condition(
             format!("policy variables are not supported: `{variable}`"),
         );
     }
-    let each = |what: &str, networks: Option<Vec<Network>>| match networks {
-        Some(networks) => Ok(networks),
-        None => wrong(&place, format!("each value must be {what}")),
-    };
     let networks = || {
         let read: Option<Vec<_>> = values.iter().map(|value| Network::read(value)).collect();
-        each("an address or a network such as 10.0.0.0/8", read)
+        match read {
+            Some(networks) => Ok(networks),
+            None => wrong(
+                &place,
+                "each value must be an address or a network such as 10.0.0.0/8",
+            ),
+        }
     };
     let single = || match values.as_slice() {
         [value] => Ok(value.as_str()),

@@ -117,6 +117,7 @@ const NO: (bool, bool) = (false, false);
 const IN_DOUBT: (bool, bool) = (false, true);
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn each_operator_compares_in_its_own_way() {
     type Case = (
         &'static str,
@@ -263,6 +264,7 @@ fn each_operator_compares_in_its_own_way() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_is_not_understood_is_refused_with_its_place() {
     let statement = |fields: &str| {
         format!(r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", {fields}}}}}"#)

@@ -4,11 +4,12 @@ use super::Request;
 
 /// The canonical request.
 pub(super) fn request(request: &Request<'_>, signed: &[String], body: &str) -> String {
-    let headers: String = signed
-        .iter()
-        .flat_map(|name| request.values(name).into_iter().map(move |v| (name, v)))
-        .map(|(name, value)| format!("{name}:{}\n", folded(value)))
-        .collect();
+    let mut headers = String::new();
+    for name in signed {
+        for value in request.values(name) {
+            headers.extend([name, ":", &folded(value), "\n"]);
+        }
+    }
     let (method, path) = (request.method, path(request.path));
     let (query, signed) = (query(request.query), signed.join(";"));
     format!("{method}\n{path}\n{query}\n{headers}\n{signed}\n{body}")
@@ -75,15 +76,12 @@ fn decode(text: &str) -> Vec<u8> {
     while let Some(byte) = bytes.get(at) {
         let escaped = (*byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
         let escaped = escaped.and_then(|digits| hex::decode(digits).ok());
-        match escaped.as_deref() {
-            Some([byte]) => {
-                decoded.push(*byte);
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
+        if let Some([byte]) = escaped.as_deref() {
+            decoded.push(*byte);
+            at += 3;
+        } else {
+            decoded.push(*byte);
+            at += 1;
         }
     }
     decoded

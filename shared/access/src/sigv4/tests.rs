@@ -143,7 +143,8 @@ fn the_published_examples_are_what_is_signed() {
 
 #[test]
 fn whatever_is_changed_breaks_the_signature() {
-    let changes: [(&str, fn(&mut Example)); 8] = [
+    type Change = fn(&mut Example);
+    let changes: [(&str, Change); 8] = [
         ("method", |e| e.method = "PUT"),
         ("path", |e| e.path = "/x".to_owned()),
         ("query", |e| e.query.push_str("&x=y")),

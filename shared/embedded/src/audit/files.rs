@@ -106,7 +106,7 @@ mod tests {
     fn a_file_is_read_line_by_line_and_no_line_is_endless() {
         let folder = tempfile::tempdir().unwrap();
         let long = "x".repeat(LINE_BYTES_MAX + 1);
-        fs::write(path(folder.path(), 1), format!("a\n\nbc")).unwrap();
+        fs::write(path(folder.path(), 1), "a\n\nbc").unwrap();
         fs::write(path(folder.path(), 2), long).unwrap();
         let mut lines = Lines::open(folder.path(), 1).unwrap();
         assert_eq!(lines.next().unwrap(), Found::Line(b"a"));

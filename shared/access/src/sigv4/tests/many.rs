@@ -93,7 +93,7 @@ impl Chance {
                 }
             }
             1 => example.path.push_str(letter),
-            2 => example.query.push_str(&format!("&{letter}")),
+            2 => example.query.extend(["&", letter]),
             3 => example.body.push(b'x'),
             4 => {
                 let bit = 1 << self.below(8);

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Something that somebody does to a trail.
+type Change<'a> = &'a dyn Fn(&TempDir);
+
 /// The last file of a trail.
 fn last(folder: &Path) -> PathBuf {
     let number = files::numbers(&directory(folder)).unwrap().pop().unwrap();
@@ -105,12 +108,12 @@ fn a_head_that_is_not_to_be_believed_is_told() {
         let text = fs::read_to_string(head(folder)).unwrap();
         fs::write(head(folder), text.replace("\"seq\":2", "\"seq\":1")).unwrap();
     };
-    let changes: [(&str, &dyn Fn(&TempDir)); 5] = [
+    let changes: [(&str, Change<'_>); 5] = [
         ("it was missing", &|folder| {
-            fs::remove_file(head(folder)).unwrap()
+            fs::remove_file(head(folder)).unwrap();
         }),
         ("it could not be read", &|folder| {
-            fs::write(head(folder), "x").unwrap()
+            fs::write(head(folder), "x").unwrap();
         }),
         ("another key had signed it", &other_key),
         ("it named another record than the last one", &another_record),
