@@ -1,6 +1,8 @@
 //! Approval requests: what a person is asked, as the message that AWS sends to an SNS topic
 //! (spec 30 §14) and as a mail.
 
+use std::fmt::Write;
+
 use access::link::{ApprovalLink, LinkKey};
 use maud::{DOCTYPE, Markup, html};
 use model::{
@@ -11,9 +13,15 @@ use model::{
 };
 use ports::{StoreError, World};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{channel::mail::Letter, time};
+
+/// How much of a hash tells two recipients apart.
+const HASH_CHARACTERS: usize = 16;
+
+const WARNING: &str = "The link is yours: whoever has it can answer in your name.";
 
 /// Where this server is found from outside, and what its links are signed with.
 #[derive(Clone, Debug)]
@@ -57,6 +65,7 @@ struct Message<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are AWS's")]
 struct Approval<'a> {
     pipeline_name: &'a str,
     stage_name: &'a str,
@@ -167,7 +176,8 @@ impl Question {
     pub(crate) fn to_letter(&self, links: &Links, recipient: &str) -> Letter {
         let link = self.link(links, recipient);
         Letter {
-            id: self.event,
+            // The links of two recipients differ, so their mails are two.
+            id: format!("{}.{}", self.event, short_hash(recipient)),
             subject: format!(
                 "APPROVAL NEEDED: AWS CodePipeline {} for action {}",
                 self.pipeline, self.action
@@ -215,11 +225,9 @@ impl Question {
     fn text(&self, link: &str) -> String {
         let mut text = format!("{} waits for your approval.\n\n", self.pipeline);
         for (name, value) in self.facts() {
-            text.push_str(&format!("{name}: {value}\n"));
+            let _ = writeln!(text, "{name}: {value}");
         }
-        text.push_str(&format!(
-            "\nApprove or reject:\n{link}\n\nThe link is yours: whoever has it can answer in your name.\n"
-        ));
+        let _ = writeln!(text, "\nApprove or reject:\n{link}\n\n{WARNING}");
         text
     }
 
@@ -243,13 +251,16 @@ impl Question {
                             "Review and answer"
                         }
                     }
-                    p style="color:#5b6875" {
-                        "The link is yours: whoever has it can answer in your name."
-                    }
+                    p style="color:#5b6875" { (WARNING) }
                 }
             }
         }
     }
+}
+
+fn short_hash(text: &str) -> String {
+    let hash = hex::encode(Sha256::digest(text.as_bytes()));
+    hash[..HASH_CHARACTERS].to_owned()
 }
 
 /// The value; as a link where it is one of the web, and never of another kind (S25).

@@ -64,13 +64,13 @@ pub struct Part {
     pub more: bool,
 }
 
-/// Up to `limit` events after `since`, oldest first; from the beginning when that is not given.
+/// Up to `limit` events, but at least one, after `since`, oldest first; from the beginning when that is not given.
 pub async fn feed(
     world: &World,
     since: Option<Position>,
     limit: usize,
 ) -> Result<Part, StoreError> {
-    let limit = limit.min(FEED_MAX);
+    let limit = limit.clamp(1, FEED_MAX);
     let mut part = Part {
         events: Vec::new(),
         next: since,

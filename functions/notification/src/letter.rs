@@ -39,7 +39,7 @@ pub(crate) fn letter(change: &Change, event: &Event) -> Letter {
         let _ = writeln!(text, "{name}: {value}");
     }
     Letter {
-        id: event.id,
+        id: event.id.to_string(),
         subject,
         text,
         html: None,

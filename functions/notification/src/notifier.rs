@@ -4,7 +4,12 @@
 //! dealt with: every event was taken, or given up after [`ATTEMPTS_MAX`] attempts. So each event is
 //! delivered at least once and in order, and a target that does not answer holds up nobody else.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use lettre::message::Mailbox;
 use model::{Change, derive};
@@ -26,12 +31,12 @@ pub const ATTEMPTS_MAX: u32 = 12;
 
 /// An event that is older than this is offered once: after a long silence a target is to catch up,
 /// and not to be held up by each event in turn.
-pub const AGE_MAX: Duration = Duration::from_secs(60 * 60);
+pub const AGE_MAX: Duration = Duration::from_hours(1);
 
 /// How long after the first failure the next attempt comes at most; each further one waits twice as
 /// long, up to [`PAUSE_MAX`].
 pub const PAUSE_FIRST: Duration = Duration::from_secs(1);
-pub const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
+pub const PAUSE_MAX: Duration = Duration::from_mins(5);
 
 /// How many entries of the journal are read at once.
 const PAGE: usize = 200;
@@ -56,7 +61,8 @@ struct Target {
     /// Of its cursor, too: the same target of the same rule goes on where it was.
     name: String,
     wants: Wants,
-    channel: Channel,
+    /// Nothing, where nobody is told and that is the trouble.
+    channel: Option<Channel>,
     /// To whom links are made out.
     recipient: String,
     place: Mutex<Option<Place>>,
@@ -67,6 +73,8 @@ enum Wants {
     Approvals,
     /// The approvals that name this topic.
     Topic(String),
+    /// The approvals that name a topic which is none of these.
+    NoTopicOf(BTreeSet<String>),
 }
 
 /// Where a target is.
@@ -202,7 +210,14 @@ impl Notifier {
             at.stored = at.commit;
             *place = Some(at);
         }
-        result.map(|()| ran)
+        match result {
+            // What was done is told first; the next run meets the error again.
+            Err(_) if ran != Ran::default() => {
+                ran.next = Next::After(PAUSE_FIRST);
+                Ok(ran)
+            }
+            result => result.map(|()| ran),
+        }
     }
 
     async fn recall(&self, target: &Target) -> Result<Place, StoreError> {
@@ -266,17 +281,18 @@ impl Notifier {
 
     /// What the target is told of a change, if anything.
     async fn told(&self, target: &Target, change: &Change) -> Result<Option<Told>, StoreError> {
-        let topic = match &target.wants {
-            Wants::Events(pattern) => {
-                let event = Event::of(change, &self.world.account);
-                let is_wanted = pattern.matches(&event.to_value());
-                return Ok(is_wanted.then(|| Told::Event(Box::new(event))));
-            }
-            Wants::Approvals => None,
-            Wants::Topic(arn) => Some(arn),
-        };
+        if let Wants::Events(pattern) = &target.wants {
+            let event = Event::of(change, &self.world.account);
+            let is_wanted = pattern.matches(&event.to_value());
+            return Ok(is_wanted.then(|| Told::Event(Box::new(event))));
+        }
         let question = approval::question(&self.world, change).await?;
-        let is_wanted = |q: &Question| topic.is_none() || q.topic.as_ref() == topic;
+        let is_wanted = |question: &Question| match (&target.wants, &question.topic) {
+            (Wants::Approvals, _) => true,
+            (Wants::Topic(arn), Some(topic)) => arn == topic,
+            (Wants::NoTopicOf(known), Some(topic)) => !known.contains(topic),
+            (Wants::Topic(_) | Wants::NoTopicOf(_), None) | (Wants::Events(_), _) => false,
+        };
         Ok(question
             .filter(is_wanted)
             .map(|question| Told::Question(Box::new(question))))
@@ -291,7 +307,13 @@ impl Notifier {
             Told::Event(event) => event.to_json(),
             Told::Question(question) => question.to_json(&self.links, &target.recipient),
         };
-        match &target.channel {
+        let Some(channel) = &target.channel else {
+            return Err(Failure::final_(
+                "nobody is asked: the rules have no `approvals`, and `topics` does not name its \
+                 NotificationArn",
+            ));
+        };
+        match channel {
             Channel::Webhook(webhook) => {
                 let (webhook, json) = (webhook.clone(), json());
                 let now = self.world.clock.now();
@@ -355,7 +377,29 @@ fn targets(config: &Config) -> Vec<Target> {
             targets.push(target(&place, wants, channel.0, channel.1));
         }
     }
+    if config.approvals.is_empty() {
+        targets.push(Target {
+            name: "approvals/nobody".to_owned(),
+            wants: Wants::NoTopicOf(config.topics.keys().cloned().collect()),
+            channel: None,
+            recipient: String::new(),
+            place: Mutex::new(None),
+        });
+    }
+    number_repeats(&mut targets);
     targets
+}
+
+/// Two cursors never share a name.
+fn number_repeats(targets: &mut [Target]) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for target in targets {
+        let count = seen.entry(target.name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            target.name = format!("{}/{count}", target.name);
+        }
+    }
 }
 
 /// Everybody who is asked gets a link of their own.
@@ -388,7 +432,7 @@ fn target(place: &str, wants: Wants, channel: Channel, recipient: String) -> Tar
     Target {
         name: format!("{place}/{kind}/{}", &hash[..HASH_CHARACTERS]),
         wants,
-        channel,
+        channel: Some(channel),
         recipient,
         place: Mutex::new(None),
     }
@@ -399,11 +443,8 @@ fn target(place: &str, wants: Wants, channel: Channel, recipient: String) -> Tar
 async fn journal_end(world: &World) -> Result<u64, StoreError> {
     let mut low = 0;
     let mut high = 1;
-    loop {
-        match after(world, high).await? {
-            Some(next) => (low, high) = (next, next.saturating_mul(2)),
-            None => break,
-        }
+    while let Some(next) = after(world, high).await? {
+        (low, high) = (next, next.saturating_mul(2));
     }
     match after(world, low).await? {
         Some(next) => low = next,

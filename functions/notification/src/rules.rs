@@ -21,6 +21,10 @@
 mod secret;
 mod target;
 #[cfg(test)]
+#[expect(
+    clippy::needless_raw_string_hashes,
+    reason = "expect-test writes texts with them"
+)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,9 +142,14 @@ impl Config {
                 decoder.report(problem.with_help("give each rule a name of its own"));
             }
         }
-        let rules = self.rules.iter().map(|rule| &rule.targets);
-        let all = rules.chain(self.topics.values()).chain([&self.approvals]);
-        let targets: usize = all.map(Vec::len).sum();
+        let rules = self.rules.iter().map(|rule| rule.targets.len());
+        // Everybody who is asked for an approval is asked alone.
+        let asked = self.topics.values().flatten().chain(&self.approvals);
+        let asked = asked.map(|channel| match channel {
+            Channel::Email(email) => email.to.len(),
+            Channel::Webhook(_) | Channel::Command(_) => 1,
+        });
+        let targets: usize = rules.chain(asked).sum();
         if targets > TARGETS_MAX {
             let message = format!("the file has {targets} targets, and the most is {TARGETS_MAX}");
             let problem = problem(&Path::document(), message).at(root.place);

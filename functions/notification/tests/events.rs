@@ -59,8 +59,11 @@ fn no_sample_is_left_out() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "there is a line for each member")]
 fn each_sample_is_the_event_that_aws_sends() {
-    check("action-abandoned", &expect![[r#"
+    check(
+        "action-abandoned",
+        &expect![[r#"
         {
           "version": "0",
           "id": "24cec01c-9624-4d9f-ae71-f77f9b22d10c",
@@ -90,8 +93,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("action-failed", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "action-failed",
+        &expect![[r#"
         {
           "version": "0",
           "id": "ff9c1262-0aa6-41c2-8ce0-7c3ea5a32bc1",
@@ -126,8 +132,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("action-failed-at-once", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "action-failed-at-once",
+        &expect![[r#"
         {
           "version": "0",
           "id": "ff9c1262-0aa6-41c2-8ce0-7c3ea5a32bc1",
@@ -161,8 +170,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("action-started", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "action-started",
+        &expect![[r#"
         {
           "version": "0",
           "id": "6e003ae8-0f9f-487b-be94-b2ea769fa62a",
@@ -201,8 +213,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("action-succeeded", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "action-succeeded",
+        &expect![[r#"
         {
           "version": "0",
           "id": "ff9c1262-0aa6-41c2-8ce0-7c3ea5a32bc1",
@@ -246,8 +261,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("approval-rejected", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "approval-rejected",
+        &expect![[r#"
         {
           "version": "0",
           "id": "883396e1-6bf3-47d7-9714-be78f1abfa58",
@@ -281,8 +299,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("approval-started", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "approval-started",
+        &expect![[r#"
         {
           "version": "0",
           "id": "24cec01c-9624-4d9f-ae71-f77f9b22d10c",
@@ -312,8 +333,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("pipeline-started", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "pipeline-started",
+        &expect![[r#"
         {
           "version": "0",
           "id": "7522022f-149f-4254-9dce-5d8a996a020b",
@@ -337,8 +361,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("pipeline-stopping", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "pipeline-stopping",
+        &expect![[r#"
         {
           "version": "0",
           "id": "883396e1-6bf3-47d7-9714-be78f1abfa58",
@@ -359,8 +386,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("pipeline-superseded", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "pipeline-superseded",
+        &expect![[r#"
         {
           "version": "0",
           "id": "8a4f18e9-0a18-4a5a-be8e-9d2392f85d61",
@@ -380,8 +410,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
-    check("source-stage-started", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "source-stage-started",
+        &expect![[r#"
         {
           "version": "0",
           "id": "333bff83-d063-4e22-b5ca-4a3d1bd22829",
@@ -402,8 +435,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 0.0
           }
-        }"#]]);
-    check("stage-resumed", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "stage-resumed",
+        &expect![[r#"
         {
           "version": "0",
           "id": "601dde6d-6073-4075-b484-4598b74323dd",
@@ -425,8 +461,11 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 2.0
           }
-        }"#]]);
-    check("stage-started", &expect![[r#"
+        }"#]],
+    );
+    check(
+        "stage-started",
+        &expect![[r#"
         {
           "version": "0",
           "id": "ea58e0be-aa38-4f3c-a51b-898f286fa6ae",
@@ -447,7 +486,8 @@ fn each_sample_is_the_event_that_aws_sends() {
             "version": 4.0,
             "pipeline-execution-attempt": 1.0
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]

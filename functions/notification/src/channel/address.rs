@@ -59,8 +59,9 @@ fn unwrapped(address: IpAddr) -> IpAddr {
     });
     match v6.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => address,
-        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => low,
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] => low,
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..]
+        | [0, 0, 0, 0, 0xffff, 0, ..]
+        | [0x64, 0xff9b, 0, 0, 0, 0, ..] => low,
         [0x2002, ..] => of_6to4,
         _ => address,
     }
@@ -106,7 +107,7 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
         || a >= 240)
 }
 
-/// What was given out so far is in 2000::/3.
+/// What was given out so far is in `2000::/3`.
 fn is_public_v6(v6: Ipv6Addr) -> bool {
     match v6.segments() {
         // Teredo tunnels lead elsewhere; 2001:db8::/32 is for documentation.
@@ -130,7 +131,7 @@ impl<R: Resolver> Resolver for Checked<R> {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.names.resolve(uri, config, timeout)?;
-        for address in found.iter() {
+        for address in &found {
             check(address.ip(), self.allow_private)
                 .map_err(|forbidden| ureq::Error::Other(Box::new(forbidden)))?;
         }

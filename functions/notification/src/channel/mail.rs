@@ -12,7 +12,6 @@ use lettre::{
     },
 };
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::{Failure, said};
 use crate::rules::{Smtp, Tls};
@@ -23,8 +22,8 @@ const TIME_MAX: Duration = Duration::from_secs(30);
 /// What is written to somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Letter {
-    /// Of the event, so that a mail program shows a repeat once.
-    pub(crate) id: Uuid,
+    /// The same for a repeat, which a mail program then shows once.
+    pub(crate) id: String,
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: Option<String>,

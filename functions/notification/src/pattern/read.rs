@@ -375,7 +375,7 @@ impl Reader {
         };
         let mut all = Vec::with_capacity(texts.len());
         for text in texts {
-            if !text.as_str().is_some_and(|text| !text.is_empty()) {
+            if text.as_str().is_none_or(str::is_empty) {
                 return self.wrong(path, text, "a string that is not empty");
             }
             all.push(Matcher::Text(self.text_test(name, text, path)?));

@@ -119,7 +119,7 @@ fn one_item_of_a_list_fits_all_that_is_asked_below() {
     let one = json!({"people": [{"first": "Ann", "last": "Jones"}, {"first": "Bob"}]});
     let two = json!({"people": [{"first": "Ann", "last": "Smith"},
                                 {"first": "Bob", "last": "Jones"}]});
-    check(&wanted, &[one], &[two.clone()]);
+    check(&wanted, &[one], std::slice::from_ref(&two));
     // The same when a choice asks for the rest.
     let split = json!({"people": {"first": ["Ann"]},
                        "$or": [{"people": {"last": ["Jones"]}}, {"none": ["x"]}]});
@@ -344,7 +344,7 @@ fn or_at_any_level() {
 }
 
 #[track_caller]
-fn refused(pattern: &Value, expected: Expect) {
+fn refused(pattern: &Value, expected: &Expect) {
     let refused = Pattern::read(pattern).expect_err("it is refused");
     let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
     expected.assert_eq(&lines.join("\n"));
@@ -354,13 +354,13 @@ fn refused(pattern: &Value, expected: Expect) {
 fn what_is_not_understood_is_refused_where_it_stands() {
     refused(
         &json!("x"),
-        expect![[
+        &expect![[
             r#"document: the pattern is a string, where an object is expected; help: write it like the event, with a list at each leaf: {"source": ["aws.codepipeline"]}"#
         ]],
     );
     refused(
         &json!({}),
-        expect![
+        &expect![
             "document: an empty object says nothing; help: remove it, or name a field with a list of what it may be"
         ],
     );
@@ -383,7 +383,7 @@ fn what_is_not_understood_is_refused_where_it_stands() {
             },
             "$or": [],
         }),
-        expect![[r#"
+        &expect![[r#"
             ["$or"]: `$or` holds no choices; help: write a list of objects: {"$or": [{"a": ["x"]}, {"b": ["y"]}]}
             detail.a: an empty list accepts nothing; help: name what is acceptable, or write [{"exists": false}]
             detail.b: an empty object says nothing; help: remove it, or name a field with a list of what it may be
@@ -405,11 +405,15 @@ fn what_is_not_understood_is_refused_where_it_stands() {
             detail.l[1].anything-but: there is no matcher `numeric` here; help: write one of: prefix, suffix, equals-ignore-case, wildcard
             source: the value is a string, where a list is expected; help: write ["aws.codepipeline"]"#]],
     );
+}
+
+#[test]
+fn comparisons_that_make_no_range_are_refused() {
     refused(
         &json!({"a": [{"numeric": "5"}], "b": [{"numeric": ["=="]}], "c": [{"numeric": ["==", 1]}],
         "d": [{"numeric": ["=", 5.1e9]}], "e": [{"numeric": ["<", 5, ">", 1]}],
         "f": [{"numeric": []}], "g": [{"numeric": [">", 5, "<", 1]}]}),
-        expect![[r#"
+        &expect![[r#"
             a[0].numeric: the value is a string, where a list like ["=", 5], [">", 0] or [">=", 0, "<", 5] is expected; help: write a list like ["=", 5], [">", 0] or [">=", 0, "<", 5]
             b[0].numeric: the value is a list, where a list like ["=", 5], [">", 0] or [">=", 0, "<", 5] is expected; help: write a list like ["=", 5], [">", 0] or [">=", 0, "<", 5]
             c[0].numeric[0]: the value is a string, where one of =, <, <=, >, >= is expected; help: write one of =, <, <=, >, >=
@@ -424,7 +428,7 @@ fn what_is_not_understood_is_refused_where_it_stands() {
 fn a_pattern_has_bounds() {
     refused(
         &json!({"a": ["x".repeat(PATTERN_BYTES_MAX)]}),
-        expect![
+        &expect![
             "document: the pattern takes 4106 bytes, and the most is 4096; help: make several rules of it"
         ],
     );
@@ -435,7 +439,7 @@ fn a_pattern_has_bounds() {
     assert!(Pattern::read(&deep).is_ok());
     refused(
         &json!({ "a": deep }),
-        expect![
+        &expect![
             "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a: objects are nested more than 16 levels deep; help: no event is so deep: remove the inner ones"
         ],
     );
@@ -450,7 +454,7 @@ fn a_pattern_has_bounds() {
     assert!(Pattern::read(&choices(5)).is_ok());
     refused(
         &choices(6),
-        expect![
+        &expect![
             "n.n: the choices of `$or` make more than 256 combinations; help: make several rules of it"
         ],
     );
@@ -703,7 +707,7 @@ fn any_pattern() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn both_matchers_agree(wanted in any_pattern(), event in any_event()) {

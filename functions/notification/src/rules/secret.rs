@@ -45,6 +45,10 @@ pub(super) fn secret(
         .into_iter()
         .filter_map(|(kind, name)| Some((kind, name?)))
         .collect();
+    if named.is_empty() && node.entries().is_some_and(|entries| !entries.is_empty()) {
+        // What is there instead was reported as unknown.
+        return None;
+    }
     let found =
         match named.as_slice() {
             [("secret", name)] => (lookup.secret)(name)

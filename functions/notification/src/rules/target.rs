@@ -54,6 +54,10 @@ pub(super) fn channel(
         webhook.or(email).or(command)
     };
     let channel = decoder.object(node, path, read)?;
+    if named == 0 && node.entries().is_some_and(|entries| !entries.is_empty()) {
+        // What is there instead was reported as unknown.
+        return None;
+    }
     if named != 1 {
         let message = format!("a target is one thing, and here {named} are named");
         let help = "write one of: webhook, email, command";
