@@ -10,7 +10,7 @@ use model::{ExecutionId, PipelineDeclaration};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{interrupt::Interrupts, logs::Logs};
+use super::{interrupt::Interrupts, logs::Logs, waits};
 use crate::{
     client::{
         ApiError, Client, Service,
@@ -33,6 +33,8 @@ const LOOK_AWS: Duration = Duration::from_secs(2);
 const FRAME: Duration = Duration::from_millis(125);
 /// How long a server may be away: time enough to start it again.
 const OUTAGE_MAX: Duration = Duration::from_mins(2);
+/// How long nothing happens before it is asked why.
+const IDLE: Duration = Duration::from_secs(1);
 /// How many executions may supersede each other while they are followed.
 const SUPERSEDING_MAX: usize = 1_000;
 
@@ -68,6 +70,10 @@ pub(in crate::command) struct Follower<'a> {
     /// Since when the server does not answer.
     away: Option<Instant>,
     superseded: usize,
+    /// Since when nothing of it is in progress.
+    idle: Option<Instant>,
+    /// What it was last said to wait for.
+    waits: Option<String>,
 }
 
 impl<'a> Follower<'a> {
@@ -94,6 +100,8 @@ impl<'a> Follower<'a> {
             asked: BTreeSet::new(),
             away: None,
             superseded: 0,
+            idle: None,
+            waits: None,
             found,
         };
         Ok(follower)
@@ -123,6 +131,7 @@ impl<'a> Follower<'a> {
                     self.draw();
                     return Ok(Ending::Over);
                 }
+                self.explain()?;
             }
             let next = Instant::now() + between;
             while Instant::now() < next {
@@ -194,6 +203,33 @@ impl<'a> Follower<'a> {
                 "{stage}/{action} waits for an approval: {question}\n  pipewright approve {name}"
             ));
         }
+    }
+
+    /// Says what an execution waits for that does nothing.
+    fn explain(&mut self) -> Result<(), Failure> {
+        let acts = |status| matches!(status, Status::InProgress | Status::Waiting);
+        let is_idle = !self.progress.actions().any(|(_, row)| acts(row.status));
+        if !is_idle || self.manner.is_silent {
+            self.idle = None;
+            return Ok(());
+        }
+        if self.idle.get_or_insert_with(Instant::now).elapsed() < IDLE {
+            return Ok(());
+        }
+        self.idle = Some(Instant::now());
+        let state = self
+            .client
+            .call("GetPipelineState", &json!({"name": self.found.pipeline}));
+        let Some(state) = self.bear(state)? else {
+            return Ok(());
+        };
+        let reason = waits::reason(&state, &self.found.execution);
+        if let Some(reason) = reason.as_ref().filter(|_| reason != self.waits) {
+            let id = short(&self.found.execution);
+            self.show.say(&format!("{id} {reason}"));
+        }
+        self.waits = reason;
+        Ok(())
     }
 
     /// Reads on in the logs of what is going on: their last lines are part of the tree.
