@@ -3,6 +3,7 @@
 mod approval;
 mod artifacts;
 mod definition;
+mod deletion;
 mod failure;
 mod late_results;
 mod limits;

@@ -149,6 +149,7 @@ impl Play {
         let (what, more) = rest.split_once(' ').unwrap_or((rest, ""));
         match verb {
             "tick" => (Input::Tick, None),
+            "delete" => (Input::PipelineDeleted, None),
             "disable" | "enable" => {
                 let input = Input::TransitionSet {
                     stage: who.to_owned(),
