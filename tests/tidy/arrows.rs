@@ -6,7 +6,7 @@ use pipewright_tests::{cargo, metadata, root, source_files};
 use serde_json::Value;
 
 /// Every arrow between our crates. A new one is a decision, and so is its line here.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     (
         "pipewright",
         &[
@@ -28,6 +28,19 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "pipewright-ports",
             "pipewright-providers",
         ],
+    ),
+    (
+        "approval-callback",
+        &[
+            "pipewright-access",
+            "pipewright-model",
+            "pipewright-operations",
+            "pipewright-ports",
+        ],
+    ),
+    (
+        "notification",
+        &["pipewright-access", "pipewright-model", "pipewright-ports"],
     ),
     (
         "source-trigger",
