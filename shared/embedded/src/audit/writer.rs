@@ -76,6 +76,7 @@ pub(super) struct Writer {
     /// Since when something is written and not synced.
     unsynced: Option<Instant>,
     anchored_at: Instant,
+    anchor_interval: Duration,
     retry_at: Option<Instant>,
     /// Nobody knows what is on disk.
     is_broken: bool,
@@ -125,6 +126,7 @@ impl Writer {
             anchored: GENESIS,
             unsynced: None,
             anchored_at: Instant::now(),
+            anchor_interval: ANCHOR_INTERVAL,
             retry_at: None,
             is_broken: false,
             _data: data,
@@ -148,6 +150,12 @@ impl Writer {
     #[cfg(test)]
     pub(super) fn replace_file(&mut self, file: File) {
         self.file = file;
+    }
+
+    /// Anchors that often from now on.
+    #[cfg(test)]
+    pub(super) fn anchor_each(&mut self, interval: Duration) {
+        self.anchor_interval = interval;
     }
 
     pub(super) fn run(mut self, orders: mpsc::Receiver<Order>) {
@@ -231,7 +239,7 @@ impl Writer {
         if is_full {
             self.rotate()?;
         }
-        if now >= self.anchored_at + ANCHOR_INTERVAL {
+        if now >= self.anchored_at + self.anchor_interval {
             self.sync()?;
             self.anchor()?;
         }
@@ -279,7 +287,7 @@ impl Writer {
 
     fn wake_at(&self) -> Instant {
         let sync_at = self.unsynced.map(|at| at + SYNC_INTERVAL);
-        let anchor_at = self.anchored_at + ANCHOR_INTERVAL;
+        let anchor_at = self.anchored_at + self.anchor_interval;
         let retry_at = self.retry_at.filter(|_| !self.is_broken);
         [
             sync_at.filter(|_| !self.is_broken),

@@ -41,6 +41,50 @@ fn what_nobody_waits_for_is_written_before_the_last_one_goes() {
     assert_eq!(verified(folder.path()).records, 10);
 }
 
+/// Waits until something is so, which takes a moment.
+fn soon(is_so: impl Fn() -> bool) -> bool {
+    (0..1_000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        is_so()
+    })
+}
+
+#[test]
+fn what_nobody_waits_for_is_synced_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = opened(folder.path());
+    block_on(log.record(record("Event"))).unwrap();
+    let head = || seal::read_head(&directory(folder.path())).unwrap();
+    assert!(soon(
+        || matches!(head(), seal::Head::Seal(seal) if seal.seq == 1)
+    ));
+}
+
+#[test]
+fn an_anchor_comes_now_and_then_and_only_if_there_is_something_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDir::open(folder.path()).unwrap();
+    let (mut writer, _) = Writer::open(data, options(FILE_BYTES_MAX)).unwrap();
+    writer.anchor_each(Duration::from_millis(1));
+    let (orders, received) = mpsc::channel(QUEUE_MAX);
+    let thread = thread::spawn(move || writer.run(received));
+    let room = Arc::new(Semaphore::new(2));
+    let anchors = || seal::read_anchors(&directory(folder.path())).unwrap().len();
+    for count in 1..=2 {
+        let order = Order::Record {
+            json: b"{}".to_vec(),
+            waiter: None,
+            room: Arc::clone(&room).try_acquire_owned().unwrap(),
+        };
+        orders.blocking_send(order).unwrap();
+        assert!(soon(|| anchors() == count));
+    }
+    drop(orders);
+    thread.join().unwrap();
+    assert_eq!(anchors(), 2);
+    assert_eq!(verified(folder.path()).wrong, []);
+}
+
 #[test]
 fn nothing_is_taken_after_the_end() {
     let folder = tempfile::tempdir().unwrap();
