@@ -6,7 +6,7 @@ use pipewright_tests::{cargo, metadata, root, source_files};
 use serde_json::Value;
 
 /// Every arrow between our crates. A new one is a decision, and so is its line here.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     (
         "pipewright",
         &[
@@ -74,6 +74,10 @@ const ARROWS: [(&str, &[&str]); 14] = [
     (
         "pipewright-embedded",
         &["pipewright-model", "pipewright-ports"],
+    ),
+    (
+        "pipewright-s3",
+        &["pipewright-access", "pipewright-model", "pipewright-ports"],
     ),
     ("pipewright-ports", &["pipewright-model"]),
     ("pipewright-engine", &["pipewright-model"]),

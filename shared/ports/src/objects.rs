@@ -223,7 +223,7 @@ pub struct ObjectInfo {
 /// A version of a key, or a marker that stands in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Version {
-    Object(ObjectInfo),
+    Object(Box<ObjectInfo>),
     Marker(Marker),
 }
 

@@ -107,14 +107,15 @@ fn with_message(text: String, request_id: &str) -> String {
     let Some(code) = between(&text, "<Code>", "</Code>") else {
         return text;
     };
-    let mut more = String::new();
-    if !text.contains("<Message>") {
-        more = format!("<Message>{}</Message>", message(code));
-    }
-    if !text.contains("<RequestId>") {
-        more.push_str(&format!("<RequestId>{request_id}</RequestId>"));
-    }
-    text.replacen("</Error>", &format!("{more}</Error>"), 1)
+    let missing = |element: &str, content: &str| {
+        if text.contains(&format!("<{element}>")) {
+            return String::new();
+        }
+        format!("<{element}>{content}</{element}>")
+    };
+    let message = missing("Message", message(code));
+    let id = missing("RequestId", request_id);
+    text.replacen("</Error>", &format!("{message}{id}</Error>"), 1)
 }
 
 fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {

@@ -53,7 +53,7 @@ impl Backend {
     async fn find(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<ObjectInfo> {
         let found = self.objects.version(bucket, key, version).await;
         match found.map_err(|error| failure::of_objects(&error))? {
-            Version::Object(object) => Ok(object),
+            Version::Object(object) => Ok(*object),
             Version::Marker(marker) => Err(failure::marker(&marker, version.is_some())),
         }
     }

@@ -139,11 +139,8 @@ impl S3Access for Identity {
                 seen.resource = Some(resource.clone());
             });
         }
-        let needs = match action(&operation, is_of_version) {
-            Some(needs) => needs,
-            None => {
-                return Err(s3_error!(NotImplemented, "{operation} is not implemented."));
-            }
+        let Some(needs) = action(&operation, is_of_version) else {
+            return Err(s3_error!(NotImplemented, "{operation} is not implemented."));
         };
         if let Needs::Action(action) = needs {
             let resource = if operation == "ListBuckets" {

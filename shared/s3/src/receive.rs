@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
 };
@@ -239,13 +239,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.map_err(|error| failure::join(&error))?
 }
 
-/// How much came in since the operation got something of it.
+/// How far the reading of a body is.
 #[derive(Clone, Default)]
-pub(crate) struct Waiting(Arc<AtomicUsize>);
+pub(crate) struct Waiting(Arc<Progress>);
+
+#[derive(Default)]
+struct Progress {
+    /// How much came in since the operation got something of it.
+    waiting: AtomicUsize,
+    is_read: AtomicBool,
+}
 
 impl Waiting {
     fn taken(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.waiting.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether all of the body was read. Behind one that was not no other request can come.
+    pub(crate) fn is_read(&self) -> bool {
+        self.0.is_read.load(Ordering::Relaxed)
     }
 }
 
@@ -255,8 +267,10 @@ pub(crate) struct Bounded<B> {
     waiting: Waiting,
 }
 
-impl<B> Bounded<B> {
+impl<B: http_body::Body> Bounded<B> {
     pub(crate) fn new(body: B, waiting: Waiting) -> Self {
+        let is_read = body.is_end_stream();
+        waiting.0.is_read.store(is_read, Ordering::Relaxed);
         Self {
             body: Box::pin(body),
             waiting,
@@ -277,12 +291,14 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = std::task::ready!(self.body.as_mut().poll_frame(context));
+        let is_read = frame.is_none() || self.body.is_end_stream();
+        self.waiting.0.is_read.store(is_read, Ordering::Relaxed);
         let Some(frame) = frame else {
             return Poll::Ready(None);
         };
         let frame = frame.map_err(Into::into)?;
         let length = frame.data_ref().map_or(0, Bytes::len);
-        let before = self.waiting.0.fetch_add(length, Ordering::Relaxed);
+        let before = self.waiting.0.waiting.fetch_add(length, Ordering::Relaxed);
         if before + length > WAITING_BYTES_MAX {
             let why = format!("ChunkTooLarge: a chunk has more than {WAITING_BYTES_MAX} bytes");
             return Poll::Ready(Some(Err(why.into())));
@@ -362,7 +378,9 @@ mod tests {
         let bytes = Bytes::from(vec![0; WAITING_BYTES_MAX]);
         let waiting = Waiting::default();
         let body = Bounded::new(Full::new(bytes.clone()), waiting.clone());
+        assert!(!waiting.is_read());
         assert!(body.collect().await.is_ok());
+        assert!(waiting.is_read());
         let one_more = || Bounded::new(Full::new(Bytes::from_static(b"x")), waiting.clone());
         assert!(one_more().collect().await.is_err());
         waiting.taken();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header, request::Parts};
 use s3s::{
     config::{S3Config, StaticConfigProvider},
     s3_error,
@@ -89,15 +89,36 @@ impl Service {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let waiting = Waiting::default();
+        let body = Bounded::new(body, waiting.clone());
+        let is_first_version = head.version < Version::HTTP_2;
+        let mut answer = self.answer_bounded(head, body, &waiting).await;
+        // The client must not send its next request behind a body that nobody reads.
+        if is_first_version && !waiting.is_read() {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
+        answer
+    }
+
+    async fn answer_bounded<B>(
+        &self,
+        mut head: Parts,
+        body: Bounded<B>,
+        waiting: &Waiting,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let seeing = Seeing::default();
         if let Err(error) = front::check(&head, &self.region) {
             return refusal(error, &seeing);
         }
-        let waiting = Waiting::default();
         head.extensions.insert(seeing.clone());
         head.extensions.insert(waiting.clone());
-        let body = s3s::Body::http_body_unsync(Bounded::new(body, waiting));
+        let body = s3s::Body::http_body_unsync(body);
         match self.library.call(Request::from_parts(head, body)).await {
             Ok(answer) => finish(answer, &seeing),
             Err(_) => refusal(
@@ -124,5 +145,72 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use access::keys::{Holder, Keys, KeysError};
+    use async_trait::async_trait;
+    use embedded::{ManualClock, Objects};
+    use http_body_util::{BodyExt, Full};
+    use ports::Account;
+
+    use super::*;
+    use crate::Seen;
+
+    struct Nobody;
+
+    #[async_trait]
+    impl Keys for Nobody {
+        async fn holder(&self, _: &str) -> Result<Option<Arc<Holder>>, KeysError> {
+            Ok(None)
+        }
+    }
+
+    fn options(folder: &std::path::Path) -> Options {
+        let clock = Arc::new(ManualClock::new(model::Timestamp(0)));
+        Options {
+            objects: Arc::new(Objects::temporary(clock.clone()).unwrap()),
+            keys: Arc::new(Nobody),
+            clock,
+            account: Account {
+                id: "000000000000".to_owned(),
+                region: "us-east-1".to_owned(),
+            },
+            uploads: folder.to_owned(),
+            on_put: Arc::new(|_, _, _| {}),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_a_document_and_ends_the_connection_before_an_unread_body() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = service(options(folder.path())).unwrap();
+        for (body, closes) in [("", false), ("hello", true)] {
+            let request = Request::put("/bucket/key").body(Full::new(Bytes::from(body)));
+            let answer = service.answer(request.unwrap()).await;
+            assert_eq!(answer.status().as_u16(), 403);
+            assert_eq!(answer.headers().contains_key("connection"), closes);
+            let seen = answer.extensions().get::<Seen>().unwrap();
+            assert_eq!(seen.error.as_deref(), Some("AccessDenied"));
+            let text = answer.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            assert!(
+                text.contains("<Message>The request is not signed"),
+                "{text}"
+            );
+            assert!(text.contains("<RequestId>"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_opened_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        let error = service(options(&file)).err().unwrap();
+        let text = format!("failed to open the folder of uploads {}", file.display());
+        assert_eq!(error.to_string(), text);
     }
 }

@@ -28,7 +28,7 @@ const CHECKED_MAX: usize = 4_096;
 
 pub(super) struct Blobs {
     incoming: PathBuf,
-    blobs: PathBuf,
+    places: PathBuf,
     /// By digest: the file as it was when its bytes were compared. Who reads a large object in many
     /// ranges would have all of it read anew for each otherwise.
     checked: Mutex<HashMap<String, Checked>>,
@@ -76,7 +76,7 @@ impl Blobs {
         })?;
         Ok(Self {
             incoming,
-            blobs,
+            places: blobs,
             checked: Mutex::default(),
         })
     }
@@ -166,10 +166,10 @@ impl Blobs {
 
     fn persist(&self, temporary: NamedTempFile, sha256: &str) -> io::Result<()> {
         let place = self.place(sha256);
-        let folder = place.parent().unwrap_or(&self.blobs);
+        let folder = place.parent().unwrap_or(&self.places);
         if !folder.exists() {
             fs::create_dir_all(folder)?;
-            File::open(&self.blobs)?.sync_all()?;
+            File::open(&self.places)?.sync_all()?;
         }
         temporary.persist(&place).map_err(|failed| failed.error)?;
         File::open(folder)?.sync_all()
@@ -204,7 +204,7 @@ impl Blobs {
 
     fn place(&self, sha256: &str) -> PathBuf {
         let (folder, name) = sha256.split_at(FOLDER_DIGITS.min(sha256.len()));
-        self.blobs.join(folder).join(name)
+        self.places.join(folder).join(name)
     }
 }
 

@@ -133,7 +133,7 @@ impl Index {
         version: Option<&str>,
     ) -> Result<ObjectInfo, ObjectError> {
         match (self.version(bucket, key, version)?, version) {
-            (Version::Object(object), _) => Ok(object),
+            (Version::Object(object), _) => Ok(*object),
             (Version::Marker(_), None) => Err(no_such_key(bucket, key)),
             (Version::Marker(_), Some(version)) => Err(no_such_version(bucket, key, version)),
         }
@@ -153,7 +153,7 @@ impl Index {
             (Condition::NewOrSame, Some(Version::Object(earlier)))
                 if earlier.sha256 == new.blob.sha256 =>
             {
-                return Ok(earlier.clone());
+                return Ok(earlier.as_ref().clone());
             }
             (Condition::NewOrSame, Some(Version::Object(_))) => {
                 return Err(ObjectError::Exists {

@@ -34,36 +34,14 @@ impl Backend {
                 })?,
         };
         let prefix = input.prefix.clone().unwrap_or_default();
-        let is_elsewhere = input
-            .bucket_region
-            .is_some_and(|region| region != self.account.region);
-        let mut found = Vec::new();
-        let mut after = input.continuation_token.unwrap_or_default();
-        let mut next = None;
-        // The first bucket too many tells that there are more.
-        'pages: while !is_elsewhere {
-            let page = self.objects.buckets(&after, PAGE).await;
-            let page = page.map_err(|error| failure::of_objects(&error))?;
-            let Some(last) = page.last() else {
-                break;
-            };
-            after.clone_from(&last.name);
-            for bucket in page {
-                if !bucket.name.starts_with(&prefix) {
-                    continue;
-                }
-                if found.len() == most {
-                    let last: Option<&dto::Bucket> = found.last();
-                    next = last.and_then(|bucket| bucket.name.clone());
-                    break 'pages;
-                }
-                found.push(dto::Bucket {
-                    bucket_region: Some(self.account.region.clone()),
-                    creation_date: Some(metadata::time(bucket.created)),
-                    name: Some(bucket.name),
-                });
-            }
-        }
+        let after = input.continuation_token.unwrap_or_default();
+        let region = input.bucket_region.as_ref();
+        let is_here = region.is_none_or(|region| *region == self.account.region);
+        let (found, next) = if is_here {
+            self.some_buckets(&prefix, after, most).await?
+        } else {
+            (Vec::new(), None)
+        };
         Ok(dto::ListBucketsOutput {
             buckets: Some(found),
             continuation_token: next,
@@ -72,13 +50,45 @@ impl Backend {
         })
     }
 
+    /// So many buckets, and the last of them if there are more.
+    async fn some_buckets(
+        &self,
+        prefix: &str,
+        mut after: String,
+        most: usize,
+    ) -> S3Result<(Vec<dto::Bucket>, Option<String>)> {
+        let mut found: Vec<dto::Bucket> = Vec::new();
+        loop {
+            let page = self.objects.buckets(&after, PAGE).await;
+            let page = page.map_err(|error| failure::of_objects(&error))?;
+            let Some(last) = page.last() else {
+                return Ok((found, None));
+            };
+            after.clone_from(&last.name);
+            for bucket in page {
+                if !bucket.name.starts_with(prefix) {
+                    continue;
+                }
+                if found.len() == most {
+                    let last = found.last().and_then(|bucket| bucket.name.clone());
+                    return Ok((found, last));
+                }
+                found.push(dto::Bucket {
+                    bucket_region: Some(self.account.region.clone()),
+                    creation_date: Some(metadata::time(bucket.created)),
+                    name: Some(bucket.name),
+                });
+            }
+        }
+    }
+
     pub(super) async fn make_bucket(
         &self,
         request: S3Request<dto::CreateBucketInput>,
     ) -> S3Result<dto::CreateBucketOutput> {
         let input = request.input;
         metadata::refuse(
-            input.acl.as_ref().map(|acl| acl.as_str()),
+            input.acl.as_ref().map(dto::BucketCannedACL::as_str),
             None,
             &[
                 (

@@ -73,14 +73,7 @@ impl Backend {
         if replaces.tags {
             asker.check("s3:PutObjectTagging", &object_arn(&bucket, &key))?;
         }
-        let is_itself = source.bucket == bucket && source.key == key && source.version.is_none();
-        if is_itself && !replaces.metadata && !replaces.tags {
-            return Err(s3_error!(
-                InvalidRequest,
-                "This copy request is illegal because it is trying to copy an object to itself \
-                 without changing the object's metadata or tags."
-            ));
-        }
+        replaces.check(&source, &bucket, &key)?;
         let object = self.find(source.bucket, source.key, source.version).await?;
         let conditions = Conditions {
             matching: input.copy_source_if_match.as_ref(),
@@ -205,8 +198,10 @@ struct Replaces {
 
 impl Replaces {
     fn of(input: &dto::CopyObjectInput) -> S3Result<Self> {
-        let metadata = input.metadata_directive.as_ref().map(|d| d.as_str());
-        let tags = input.tagging_directive.as_ref().map(|d| d.as_str());
+        let metadata = input.metadata_directive.as_ref();
+        let metadata = metadata.map(dto::MetadataDirective::as_str);
+        let tags = input.tagging_directive.as_ref();
+        let tags = tags.map(dto::TaggingDirective::as_str);
         for directive in [metadata, tags].into_iter().flatten() {
             if !["COPY", "REPLACE"].contains(&directive) {
                 return Err(s3_error!(
@@ -219,6 +214,19 @@ impl Replaces {
             metadata: metadata == Some("REPLACE"),
             tags: tags == Some("REPLACE"),
         })
+    }
+
+    /// A copy of the newest version over itself must change something.
+    fn check(&self, source: &Source<'_>, bucket: &str, key: &str) -> S3Result<()> {
+        let is_itself = source.bucket == bucket && source.key == key && source.version.is_none();
+        if is_itself && !self.metadata && !self.tags {
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself \
+                 without changing the object's metadata or tags."
+            ));
+        }
+        Ok(())
     }
 
     fn apply(&self, new: ObjectMetadata, object: &ObjectInfo) -> ObjectMetadata {

@@ -133,22 +133,19 @@ impl Backend {
             Some(_) => Some(marker.clone()),
             None => after(&marker, &prefix, &delimiter),
         };
-        let page = match from.filter(|_| most > 0) {
-            Some(from) => {
-                let page = self.objects.list_versions(ListVersions {
-                    bucket: &input.bucket,
-                    prefix: &prefix,
-                    delimiter: &delimiter,
-                    from: &from,
-                    past: past.as_deref(),
-                    limit: most,
-                });
-                page.await.map_err(|error| failure::of_objects(&error))?
-            }
-            None => {
-                self.check_bucket(&input.bucket).await?;
-                VersionsPage::default()
-            }
+        let page = if let Some(from) = from.filter(|_| most > 0) {
+            let page = self.objects.list_versions(ListVersions {
+                bucket: &input.bucket,
+                prefix: &prefix,
+                delimiter: &delimiter,
+                from: &from,
+                past: past.as_deref(),
+                limit: most,
+            });
+            page.await.map_err(|error| failure::of_objects(&error))?
+        } else {
+            self.check_bucket(&input.bucket).await?;
+            VersionsPage::default()
         };
         let (next_key, next_version) = next_of(&page);
         let (versions, markers) = self.told(&page, names);

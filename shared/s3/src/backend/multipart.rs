@@ -220,8 +220,8 @@ fn kind_of(is_of_whole: bool) -> dto::ChecksumType {
 fn is_of_whole(algorithm: Option<Algorithm>, kind: Option<&str>) -> S3Result<bool> {
     use Algorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
     match (algorithm, kind) {
-        (None, None) | (Some(Crc64Nvme), None | Some("FULL_OBJECT")) => Ok(true),
-        (Some(Crc32 | Crc32c), Some("FULL_OBJECT")) => Ok(true),
+        (None | Some(Crc64Nvme), None)
+        | (Some(Crc32 | Crc32c | Crc64Nvme), Some("FULL_OBJECT")) => Ok(true),
         (Some(Crc32 | Crc32c | Sha1 | Sha256), None | Some("COMPOSITE")) => Ok(false),
         (None, Some(_)) => Err(s3_error!(
             InvalidRequest,

@@ -72,7 +72,7 @@ fn objects(connection: &Connection, request: ListObjects<'_>) -> rusqlite::Resul
                 continue 'seek;
             }
             from = just_after(&object.key);
-            page.objects.push(object);
+            page.objects.push(*object);
         }
         return Ok(page);
     }

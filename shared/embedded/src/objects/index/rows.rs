@@ -126,7 +126,7 @@ pub(super) fn version(row: &Row<'_>) -> rusqlite::Result<Version> {
     let metadata = serde_json::from_str(&metadata).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(6, Type::Text, Box::new(error))
     })?;
-    Ok(Version::Object(ObjectInfo {
+    Ok(Version::Object(Box::new(ObjectInfo {
         key,
         version_id,
         etag: format!("\"{etag}\""),
@@ -134,7 +134,7 @@ pub(super) fn version(row: &Row<'_>) -> rusqlite::Result<Version> {
         size: u64::try_from(size).unwrap_or(0),
         modified,
         metadata,
-    }))
+    })))
 }
 
 /// An id that no other version has; it follows from the order of puts, so a replay gives the same.
