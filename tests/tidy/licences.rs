@@ -3,12 +3,14 @@
 use pipewright_tests::metadata;
 
 /// Terms that let anybody use, change and pass on what Pipewright is built from.
-const ALLOWED: [&str; 9] = [
+const ALLOWED: [&str; 10] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    // The list of certificate authorities that browsers trust: data.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "Unicode-3.0",
