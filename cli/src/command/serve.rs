@@ -13,7 +13,7 @@ use access::{
     keys::Keys,
     link::LinkKey,
 };
-use api::{Api, pipewright::Pipewright};
+use api::{Api, pipewright::Pipewright, trail::Trail};
 use approval_callback::Callback;
 use embedded::{
     AccessKeyStore, AuditLog, Cursors as CursorStore, Isolation, MasterKey,
@@ -55,6 +55,7 @@ use crate::{
 
 /// The folder of repositories that were pushed here, and of uploads to buckets.
 const REPOSITORIES: &str = "repositories";
+const UPLOADS: &str = "uploads";
 
 /// How often a stopping server looks whether builds still run.
 const LOOK: Duration = Duration::from_millis(100);
@@ -109,10 +110,26 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let world = running.world.clone();
     let keys: Arc<dyn Keys> = Arc::clone(&secured.keyring) as Arc<dyn Keys>;
     let authenticator = Arc::new(Authenticator::new(Arc::clone(&keys)));
+    let on_put = Arc::clone(&wake);
+    let buckets = s3::service(s3::Options {
+        objects: Arc::clone(&world.objects),
+        keys: Arc::clone(&keys),
+        clock: Arc::clone(&world.clock),
+        account: (*world.account).clone(),
+        uploads: data.join(UPLOADS),
+        on_put: Arc::new(move |_, _, _| on_put.notify_one()),
+    })
+    .map_err(|error| Failure::system("open the buckets", &error))?;
+    let trail = Arc::new(Trail::new(
+        Arc::new(secured.audit.clone()) as Arc<dyn AuditTrail>,
+        Arc::clone(&world.account),
+        Arc::clone(&world.clock),
+        Arc::clone(&world.random),
+    ));
     let api = Api::new(api::Options {
         world: world.clone(),
         authenticator: Arc::clone(&authenticator),
-        audit: Arc::new(secured.audit.clone()) as Arc<dyn AuditTrail>,
+        trail: Arc::clone(&trail),
         page_key: secured.master.derive("tokens of next pages"),
         more: vec![Arc::new(Pipewright {
             world: world.clone(),
@@ -123,6 +140,8 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let watched = Arc::clone(&store);
     let router = Arc::new(Router {
         api,
+        buckets,
+        trail,
         git: Arc::new(Git {
             folder: data.join(REPOSITORIES),
             account: Arc::clone(&world.account),

@@ -53,7 +53,10 @@ pub async fn prepare(
 ) -> Result<Files, Failure> {
     let files = Files::of(data);
     let keys = keyring.list("", 1).await.map_err(|error| refused(&error))?;
-    if keys.is_empty() {
+    // The config is written last: without both files a crash ended the first start, and nobody was
+    // ever told the secret of a key that may be there.
+    let is_lost = !files.credentials.exists() && !files.config.exists();
+    if keys.is_empty() || is_lost {
         let issue = Issue {
             user: ADMINISTRATOR.to_owned(),
             policies: vec![EVERYTHING.to_owned()],

@@ -1,6 +1,7 @@
 //! Which part of the house a request is for.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::IpAddr,
     sync::Arc,
@@ -8,15 +9,19 @@ use std::{
 };
 
 use access::keys::Keys;
-use api::Api;
+use api::{
+    Api,
+    trail::{Entry, Trail},
+};
 use approval_callback::Callback;
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE},
+    header::{CONNECTION, CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
+use ports::audit::UserIdentity;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -39,6 +44,8 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 /// Everything that answers requests.
 pub struct Router {
     pub api: Api,
+    pub buckets: s3::Service,
+    pub trail: Arc<Trail>,
     pub git: Arc<Git>,
     pub feed: Feed,
     pub approvals: Callback,
@@ -95,6 +102,9 @@ impl Router {
 
     async fn route(&self, request: Request<Incoming>, source: &str) -> Answer {
         let (parts, body) = request.into_parts();
+        if s3::is_for_s3(&parts) {
+            return self.bucket(Request::from_parts(parts, body), source).await;
+        }
         let path = parts.uri.path();
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
         match path {
@@ -133,6 +143,46 @@ impl Router {
                 Err(answer) => answer,
             },
         }
+    }
+}
+
+impl Router {
+    /// Answers a request for a bucket, and takes it into the trail.
+    async fn bucket(&self, mut request: Request<Incoming>, source: &str) -> Answer {
+        let context = BTreeMap::from([("aws:sourceip".to_owned(), vec![source.to_owned()])]);
+        request.extensions_mut().insert(s3::Context(context));
+        let agent = request.headers().get(USER_AGENT);
+        let agent = agent.and_then(|value| value.to_str().ok());
+        let agent = agent.unwrap_or_default().to_owned();
+        let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let answer = self.buckets.answer(request).await;
+        let seen = answer.extensions().get::<s3::Seen>().cloned();
+        let seen = seen.unwrap_or_default();
+        let entry = Entry {
+            user: match (seen.arn, seen.access_key) {
+                (Some(arn), Some(access_key)) => UserIdentity::User {
+                    name: arn.rsplit('/').next().unwrap_or_default().to_owned(),
+                    arn,
+                    access_key,
+                    is_session: false,
+                },
+                (_, access_key) => UserIdentity::Unknown { access_key },
+            },
+            service: "s3".to_owned(),
+            operation: seen.operation.unwrap_or_default(),
+            source: source.to_owned(),
+            agent,
+            parameters: Value::Null,
+            error: seen.error.map(|code| (code, String::new())),
+            request_id: seen.request_id,
+            only_reads,
+            additional: json!({"resource": seen.resource}),
+        };
+        if let Err(error) = self.trail.tell(entry).await {
+            let message = format!("the audit trail cannot be written: {error}\n");
+            return text(StatusCode::SERVICE_UNAVAILABLE, &message);
+        }
+        answer.map(|body| body.map_err(io::Error::other).boxed_unsync())
     }
 }
 

@@ -12,14 +12,16 @@ use http::{
     HeaderValue, Method, StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
 };
-use ports::{
-    World,
-    audit::{AuditRecord, AuditTrail, UserIdentity},
-};
+use ports::{World, audit::UserIdentity};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{codepipeline, error::ApiError, page::Tokens};
+use crate::{
+    codepipeline,
+    error::ApiError,
+    page::Tokens,
+    trail::{Entry, Trail},
+};
 
 /// The largest body (spec 10 §1).
 pub const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -54,7 +56,7 @@ pub struct Call<'a> {
 pub struct Options {
     pub world: World,
     pub authenticator: Arc<Authenticator>,
-    pub audit: Arc<dyn AuditTrail>,
+    pub trail: Arc<Trail>,
     /// Seals the tokens of next pages; whoever has it can make them.
     pub page_key: [u8; 32],
     /// Other services on the same address.
@@ -65,7 +67,7 @@ pub struct Options {
 pub struct Api {
     world: World,
     authenticator: Arc<Authenticator>,
-    audit: Arc<dyn AuditTrail>,
+    trail: Arc<Trail>,
     services: Vec<Arc<dyn Service>>,
 }
 
@@ -90,7 +92,7 @@ impl Api {
         Self {
             world: options.world,
             authenticator: options.authenticator,
-            audit: options.audit,
+            trail: options.trail,
             services,
         }
     }
@@ -128,7 +130,7 @@ impl Api {
             Ok(holder) => holder,
             Err((key, error)) => {
                 let identity = UserIdentity::Unknown { access_key: key };
-                let told = self.tell(&told, identity, None, Some(&error), false).await;
+                let told = self.tell(&told, identity, None, Some(&error)).await;
                 return respond(id, told.and(Err(error)));
             }
         };
@@ -148,10 +150,8 @@ impl Api {
             Err((input, error)) => (input, Err(error)),
         };
         let input = input.map(|input| parameters(&input));
-        // A change was made and is on disk; that somebody asked for it must not be lost either.
-        let durably = !told.only_reads && answer.is_ok();
         let error = answer.as_ref().err();
-        if let Err(error) = self.tell(&told, identity, input, error, durably).await {
+        if let Err(error) = self.tell(&told, identity, input, error).await {
             return respond(id, Err(error));
         }
         respond(id, answer)
@@ -215,33 +215,20 @@ impl Api {
         user: UserIdentity,
         input: Option<Value>,
         error: Option<&ApiError>,
-        durably: bool,
     ) -> Result<Value, ApiError> {
-        let account = &self.world.account;
-        let record = AuditRecord {
-            at: self.world.clock.now(),
+        let entry = Entry {
             user,
-            event_source: format!("{}.amazonaws.com", told.service),
-            event_name: told.operation.to_owned(),
-            region: account.region.clone(),
-            account: account.id.clone(),
-            source_ip_address: told.source.to_owned(),
-            user_agent: told.agent.to_owned(),
-            request_parameters: input.unwrap_or(Value::Null),
-            response_elements: Value::Null,
+            service: told.service.to_owned(),
+            operation: told.operation.to_owned(),
+            source: told.source.to_owned(),
+            agent: told.agent.to_owned(),
+            parameters: input.unwrap_or(Value::Null),
             error: error.map(|error| (short(error.exception), error.message.clone())),
             request_id: told.id.to_string(),
-            event_id: self.world.random.uuid().to_string(),
-            read_only: told.only_reads,
-            is_service_event: false,
+            only_reads: told.only_reads,
             additional: Value::Null,
         };
-        let written = if durably {
-            self.audit.record_durably(record).await
-        } else {
-            self.audit.record(record).await
-        };
-        match written {
+        match self.trail.tell(entry).await {
             Ok(()) => Ok(Value::Null),
             Err(error) => Err(ApiError::unaudited(&error.to_string())),
         }

@@ -14,6 +14,7 @@ mod handle;
 mod page;
 pub mod pipewright;
 pub mod shape;
+pub mod trail;
 
 pub use error::ApiError;
 pub use handle::{Api, BODY_BYTES_MAX, Call, Options, Service};

@@ -432,6 +432,23 @@ async fn a_key_may_what_its_policies_say_and_the_trail_has_it() {
     "#]].assert_eq(&bench.trail());
 }
 
+/// Whoever has no key cannot fill the trail.
+#[tokio::test]
+async fn only_so_many_refusals_of_strangers_get_a_record_each() {
+    let bench = Bench::new(EVERYTHING).await;
+    let sample = bench.sample("list-pipelines");
+    for _ in 0..200 {
+        bench.answer(bench::signed(&sample, NOW, "a guess")).await;
+    }
+    assert_eq!(bench.trail().lines().count(), 60);
+    bench.send(&sample, NOW).await;
+    assert_eq!(
+        bench.trail().lines().count(),
+        61,
+        "whoever has a key is recorded"
+    );
+}
+
 /// What cannot be recorded is not answered for.
 #[tokio::test]
 async fn without_a_trail_nothing_is_answered() {

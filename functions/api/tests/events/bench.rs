@@ -103,10 +103,16 @@ impl Bench {
             session: None,
         };
         let trail = Arc::new(Trail::default());
+        let told = api::trail::Trail::new(
+            Arc::clone(&trail) as Arc<dyn AuditTrail>,
+            Arc::clone(&world.account),
+            Arc::clone(&world.clock),
+            Arc::clone(&world.random),
+        );
         let api = Api::new(Options {
             world,
             authenticator: Arc::new(Authenticator::new(Arc::new(OneKey(Arc::new(holder))))),
-            audit: Arc::clone(&trail) as Arc<dyn AuditTrail>,
+            trail: Arc::new(told),
             page_key: [7; 32],
             more: Vec::new(),
         });

@@ -1,0 +1,96 @@
+//! The way of records into the audit trail: refusals of requests that nobody valid signed cost
+//! their senders nothing, so only so many of them get a record of their own.
+
+use std::sync::Arc;
+
+use model::Timestamp;
+use ports::{
+    Account, Clock, Random,
+    audit::{AuditError, AuditRecord, AuditTrail, RefusalLimit, UserIdentity},
+};
+use serde_json::Value;
+
+/// The audit trail of a server, for everything that answers requests.
+pub struct Trail {
+    audit: Arc<dyn AuditTrail>,
+    account: Arc<Account>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    refusals: RefusalLimit,
+}
+
+/// One request and what became of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub user: UserIdentity,
+    /// `codepipeline`
+    pub service: String,
+    pub operation: String,
+    pub source: String,
+    pub agent: String,
+    pub parameters: Value,
+    /// The exception and its message.
+    pub error: Option<(String, String)>,
+    pub request_id: String,
+    pub only_reads: bool,
+    pub additional: Value,
+}
+
+impl Trail {
+    pub fn new(
+        audit: Arc<dyn AuditTrail>,
+        account: Arc<Account>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self {
+            audit,
+            account,
+            clock,
+            random,
+            refusals: RefusalLimit::default(),
+        }
+    }
+
+    /// Takes an entry; a change that was made is on disk when this returns.
+    pub async fn tell(&self, entry: Entry) -> Result<(), AuditError> {
+        let now = self.clock.now();
+        if matches!(entry.user, UserIdentity::Unknown { .. }) && !self.is_recorded(now).await? {
+            return Ok(());
+        }
+        let was_changed = !entry.only_reads && entry.error.is_none();
+        let record = AuditRecord {
+            at: now,
+            user: entry.user,
+            event_source: format!("{}.amazonaws.com", entry.service),
+            event_name: entry.operation,
+            region: self.account.region.clone(),
+            account: self.account.id.clone(),
+            source_ip_address: entry.source,
+            user_agent: entry.agent,
+            request_parameters: entry.parameters,
+            response_elements: Value::Null,
+            error: entry.error,
+            request_id: entry.request_id,
+            event_id: self.random.uuid().to_string(),
+            read_only: entry.only_reads,
+            is_service_event: false,
+            additional: entry.additional,
+        };
+        if was_changed {
+            self.audit.record_durably(record).await
+        } else {
+            self.audit.record(record).await
+        }
+    }
+
+    /// Whether a refusal gets a record of its own; says first how many before it got none.
+    async fn is_recorded(&self, now: Timestamp) -> Result<bool, AuditError> {
+        let refused = self.refusals.refused(now);
+        if let Some(left_out) = refused.left_out {
+            let Account { id, region } = &*self.account;
+            self.audit.record(left_out.record(now, id, region)).await?;
+        }
+        Ok(refused.is_recorded)
+    }
+}
