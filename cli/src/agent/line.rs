@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use buildspec::build::{SecretError, SecretReference, Secrets, Sink, StopFlag};
+use buildspec::build::{PhaseReport, SecretError, SecretReference, Secrets, Sink, StopFlag};
 use embedded::sandbox::process::kill_descendants;
 use model::build::{AgentMessage, RunnerMessage, SecretNeed};
+
+use super::outcome;
 
 /// The longest line that a runner may send: the value of a secret, each character escaped.
 const MESSAGE_BYTES: u64 = 1 << 20;
@@ -138,6 +140,13 @@ impl Sink for ToRunner<'_> {
     fn line(&mut self, line: &str) {
         if self.0.say(&AgentMessage::Log(line.to_owned())).is_err() {
             // Nobody reads it.
+            self.0.stop.raise();
+        }
+    }
+
+    fn phase(&mut self, phase: &PhaseReport) {
+        let phase = Box::new(outcome::phase(phase));
+        if self.0.say(&AgentMessage::Phase(phase)).is_err() {
             self.0.stop.raise();
         }
     }

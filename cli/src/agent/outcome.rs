@@ -31,7 +31,7 @@ fn status(status: Status) -> build::BuildStatus {
     }
 }
 
-fn phase(phase: &PhaseReport) -> build::BuildPhase {
+pub(super) fn phase(phase: &PhaseReport) -> build::BuildPhase {
     // A phase that succeeded has one context of two empty texts (spec 70 §3).
     let context = phase
         .contexts

@@ -185,12 +185,12 @@ pub(crate) fn order(id: &str, buildspec: &str) -> BuildOrder {
             project: Box::new(project),
             buildspec_override: None,
         },
-        inputs: vec![BuildInput {
-            artifact: artifact("source", "in/source.txt"),
-        }],
+        inputs: vec![BuildInput::from(artifact("source", "in/source.txt"))],
         outputs: vec![artifact("app", "out/app")],
         environment_variables: Vec::new(),
         timeout_seconds: 60,
+        number: None,
+        overwrites: false,
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! * [`Builds`] is the port; `run` is the life of one build from its order to its report.
 //! * `inputs`, `outputs`: artifacts on their way in and out.
-//! * `conversation`: an agent that runs and talks.
+//! * `conversation`: an agent that runs and talks; `course`: how far it has come.
 //! * `directory`: what is on disk; `leftovers`: what a process that died left there.
 //!
 //! A build lives and dies with this process. What survives a crash is its report, and results
@@ -19,7 +19,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::build::{BuildKind, BuildOrder, BuildReport, BuildState};
+use model::build::{BuildKind, BuildOrder, BuildPhase, BuildReport, BuildState};
 use ports::{Account, BuildRunner, Clock, ObjectStore, builds::BuildError};
 use tokio::sync::{Semaphore, watch};
 
@@ -34,6 +34,7 @@ use crate::{
 };
 
 mod conversation;
+mod course;
 mod directory;
 mod envelope;
 mod inputs;
@@ -42,6 +43,7 @@ mod outcome;
 mod outputs;
 mod run;
 
+use course::Course;
 use directory::Directory;
 
 /// How long a stopped build gets to end by itself: the agent waits ten seconds for the commands
@@ -117,6 +119,7 @@ struct Running {
     stop: Arc<watch::Sender<bool>>,
     /// Closed at the end.
     over: watch::Receiver<()>,
+    course: Course,
 }
 
 impl Shop {
@@ -219,12 +222,12 @@ impl Builds {
                 order.id
             )));
         }
-        if order.inputs.is_empty() {
-            return Err(BuildError::Refused("a build has an input".to_owned()));
-        }
         let (name, image) = match &order.what {
             BuildKind::Project { project, .. } => {
                 (project.name.as_str(), project.environment.image.clone())
+            }
+            BuildKind::Commands { .. } if order.inputs.is_empty() => {
+                return Err(BuildError::Refused("commands have an input".to_owned()));
             }
             BuildKind::Commands { .. } => (order.pipeline.as_str(), None),
         };
@@ -270,9 +273,11 @@ impl BuildRunner for Builds {
         let choice = self.admit(&order).await?;
         let (stop, stopped) = watch::channel(false);
         let (say_over, over) = watch::channel(());
+        let course = Course::default();
         let running = Running {
             stop: Arc::new(stop),
             over,
+            course: course.clone(),
         };
         {
             let mut all = self.shop.running();
@@ -285,8 +290,11 @@ impl BuildRunner for Builds {
             Arc::clone(&self.shop),
             order,
             choice,
-            stopped,
-            say_over,
+            run::Line {
+                stopped,
+                say_over,
+                course,
+            },
         ));
         Ok(())
     }
@@ -311,6 +319,11 @@ impl BuildRunner for Builds {
                 source,
             }),
         }
+    }
+
+    async fn phases(&self, id: &str) -> Result<Vec<BuildPhase>, BuildError> {
+        let running = self.shop.running().get(id).cloned();
+        Ok(running.map_or_else(Vec::new, |running| running.course.phases()))
     }
 
     async fn stop(&self, id: &str) -> Result<(), BuildError> {

@@ -1,10 +1,11 @@
-//! Pipelines, their executions and history, and projects, in SQLite.
+//! Pipelines, their executions and history, projects and records of builds, in SQLite.
 //!
 //! Commits are prepared by whoever makes them (`prepared`), handed in at the `desk`, and written by
 //! one `writer`, many in a transaction (`commit`). What is asked all the time is kept in `memory`,
 //! which is safe because one process holds the data directory and the writer brings the memory up
 //! to date before it answers; everything else is `queries` on rows (`rows`, `schema.sql`).
 
+mod builds;
 mod changes;
 mod commit;
 mod database;

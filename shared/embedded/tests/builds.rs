@@ -63,7 +63,7 @@ async fn an_order_that_cannot_be_carried_out_is_refused() {
     assert!(refused(order("../x")).await.contains("no build id"));
     let mut bare = order("b1");
     bare.inputs.clear();
-    assert!(refused(bare).await.contains("has an input"));
+    assert!(refused(bare).await.contains("have an input"));
     let mut strange = order("b1");
     strange.pipeline = "../x".to_owned();
     assert!(refused(strange).await.contains("no project name"));

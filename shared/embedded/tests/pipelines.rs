@@ -1,12 +1,12 @@
-//! SQLite passes the contracts of pipelines and projects, in a file and in memory.
+//! SQLite passes the contracts of pipelines, projects and records of builds, in a file and in memory.
 
 use std::{fs, sync::Arc};
 
 use async_trait::async_trait;
 use pipewright_embedded::{DataDir, Store};
 use ports::{
-    PipelineStore, ProjectStore,
-    contract::{pipelines, projects},
+    BuildRecords, PipelineStore, ProjectRecords, ProjectStore,
+    contract::{build_records, pipelines, projects},
 };
 use tempfile::TempDir;
 
@@ -48,6 +48,21 @@ impl projects::Harness for InFile {
         Arc::clone(&self.store) as Arc<dyn ProjectStore>
     }
 
+    fn records(&self) -> Arc<dyn ProjectRecords> {
+        Arc::clone(&self.store) as Arc<dyn ProjectRecords>
+    }
+
+    async fn reopen(&mut self) {
+        pipelines::Harness::reopen(self).await;
+    }
+}
+
+#[async_trait]
+impl build_records::Harness for InFile {
+    fn builds(&self) -> Arc<dyn BuildRecords> {
+        Arc::clone(&self.store) as Arc<dyn BuildRecords>
+    }
+
     async fn reopen(&mut self) {
         pipelines::Harness::reopen(self).await;
     }
@@ -81,6 +96,21 @@ impl projects::Harness for InMemory {
         Arc::new(self.store.clone())
     }
 
+    fn records(&self) -> Arc<dyn ProjectRecords> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn reopen(&mut self) {
+        pipelines::Harness::reopen(self).await;
+    }
+}
+
+#[async_trait]
+impl build_records::Harness for InMemory {
+    fn builds(&self) -> Arc<dyn BuildRecords> {
+        Arc::new(self.store.clone())
+    }
+
     async fn reopen(&mut self) {
         pipelines::Harness::reopen(self).await;
     }
@@ -91,6 +121,7 @@ mod in_a_file {
 
     ports::pipeline_store_contract!(InFile::new());
     ports::project_store_contract!(InFile::new());
+    ports::build_records_contract!(InFile::new());
 }
 
 mod in_memory {
@@ -98,4 +129,5 @@ mod in_memory {
 
     ports::pipeline_store_contract!(InMemory::new());
     ports::project_store_contract!(InMemory::new());
+    ports::build_records_contract!(InMemory::new());
 }

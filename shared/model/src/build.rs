@@ -29,6 +29,13 @@ pub struct BuildOrder {
     /// Overrides of the action; they win over the project's and the buildspec's.
     pub environment_variables: Vec<BuildVariable>,
     pub timeout_seconds: u64,
+    /// The build's number in its project; without one the runner counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// Whether outputs may be stored on top of what is there: a project's own place for artifacts is
+    /// used by each of its builds.
+    #[serde(default)]
+    pub overwrites: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +57,23 @@ pub enum BuildKind {
 #[serde(rename_all = "camelCase")]
 pub struct BuildInput {
     pub artifact: JobArtifact,
+    /// The version of the object; absent means the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What `CODEBUILD_SOURCE_VERSION` says; absent means the object's ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
+}
+
+impl From<JobArtifact> for BuildInput {
+    /// An artifact of a pipeline: its object has one version.
+    fn from(artifact: JobArtifact) -> Self {
+        Self {
+            artifact,
+            version: None,
+            source_version: None,
+        }
+    }
 }
 
 /// Where a build stands.
@@ -87,6 +111,19 @@ pub enum BuildStatus {
     Fault,
     TimedOut,
     Stopped,
+}
+
+impl BuildStatus {
+    /// The status as CodeBuild spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Fault => "FAULT",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Stopped => "STOPPED",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +247,8 @@ pub struct EnvelopeOutput {
 pub enum AgentMessage {
     /// A line of the log; secrets are masked in it.
     Log(String),
+    /// A phase began, or ended.
+    Phase(Box<BuildPhase>),
     /// The build names a secret or a parameter; the runner answers before anything else.
     Need(SecretNeed),
     /// The last message. The runner fills in the isolation and the log's name.

@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+mod settings;
+
+pub use settings::{
+    Artifacts, ArtifactsType, Cache, Environment, LogsConfig, LogsTarget, Namespace, Packaging,
+    Settings, Source, SourceType, Tag,
+};
+
 /// What a `CodeBuild` action's `ProjectName` names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! What runs builds.
 
 use async_trait::async_trait;
-use model::build::{BuildOrder, BuildState};
+use model::build::{BuildOrder, BuildPhase, BuildState};
 use thiserror::Error;
 
 /// Runs builds apart from everything else.
@@ -13,6 +13,13 @@ pub trait BuildRunner: Send + Sync {
 
     /// Where the build stands.
     async fn state(&self, id: &str) -> Result<BuildState, BuildError>;
+
+    /// How far a build that runs has come: the phases that it went through, and the one it is in,
+    /// which has no end. Nothing is said of a build that does not run, or by a runner that does not
+    /// know.
+    async fn phases(&self, _id: &str) -> Result<Vec<BuildPhase>, BuildError> {
+        Ok(Vec::new())
+    }
 
     /// Ends a build with everything that it started; nothing happens when there is none.
     async fn stop(&self, id: &str) -> Result<(), BuildError>;

@@ -2,6 +2,7 @@
 
 pub mod access_keys;
 pub mod audit;
+pub mod build_records;
 pub mod objects;
 pub mod pipelines;
 pub mod projects;

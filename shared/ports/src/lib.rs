@@ -6,6 +6,7 @@
 //! * [`objects`]: artifacts and other objects in buckets.
 //! * [`queues`]: jobs to workers, inputs to the engine; hints that may be lost or repeated.
 //! * [`builds`], [`projects`], [`logs`]: what runs builds, and how; what they printed.
+//! * [`build_records`]: which builds there were, and how they ended.
 //! * [`repositories`]: git repositories by name.
 //! * [`bus`]: announced changes and questions to people.
 //! * [`access_keys`]: whose requests are taken; [`audit`]: what was asked for.
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub mod access_keys;
 pub mod audit;
+pub mod build_records;
 pub mod builds;
 pub mod bus;
 pub mod clock;
@@ -38,6 +40,7 @@ pub mod update;
 
 pub use access_keys::AccessKeys;
 pub use audit::AuditTrail;
+pub use build_records::BuildRecords;
 pub use builds::BuildRunner;
 pub use bus::EventBus;
 pub use clock::Clock;
@@ -45,7 +48,7 @@ pub use cursors::Cursors;
 pub use deliver::deliver;
 pub use logs::BuildLogs;
 pub use objects::ObjectStore;
-pub use projects::ProjectStore;
+pub use projects::{ProjectRecords, ProjectStore};
 pub use queues::Queues;
 pub use random::Random;
 pub use repositories::Repositories;

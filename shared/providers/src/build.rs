@@ -54,10 +54,12 @@ pub(crate) async fn begin(world: &World, job: &Job, project: &str, plan: Plan) -
         initiator: format!("codepipeline/{}", job.key.pipeline),
         pipeline: job.key.pipeline.clone(),
         what: plan.what,
-        inputs: inputs.map(|artifact| BuildInput { artifact }).collect(),
+        inputs: inputs.map(BuildInput::from).collect(),
         outputs: job.outputs.clone(),
         environment_variables: plan.variables,
         timeout_seconds: u64::from(plan.timeout_minutes) * 60,
+        number: None,
+        overwrites: false,
     };
     match world.builds.start(order).await {
         Ok(()) => running(world, job, project),
@@ -141,7 +143,7 @@ async fn check_outputs(world: &World, job: &Job) -> Result<(), ErrorDetails> {
 
 /// `Build terminated with state: FAILED. Phase: BUILD, Code: …, Message: …` (spec 60 §2.1).
 fn terminated(report: &BuildReport) -> String {
-    let state = spelled(report.status);
+    let state = report.status.name();
     let is_bad = |phase: &&BuildPhase| {
         ["FAILED", "FAULT", "TIMED_OUT", "STOPPED"].contains(&phase.phase_status.as_str())
     };
@@ -152,15 +154,4 @@ fn terminated(report: &BuildReport) -> String {
     let code = phase.status_code.as_deref().unwrap_or_default();
     let message = phase.message.as_deref().unwrap_or_default();
     format!("Build terminated with state: {state}. Phase: {kind}, Code: {code}, Message: {message}")
-}
-
-/// The status as CodeBuild spells it.
-fn spelled(status: BuildStatus) -> &'static str {
-    match status {
-        BuildStatus::Succeeded => "SUCCEEDED",
-        BuildStatus::Failed => "FAILED",
-        BuildStatus::Fault => "FAULT",
-        BuildStatus::TimedOut => "TIMED_OUT",
-        BuildStatus::Stopped => "STOPPED",
-    }
 }

@@ -14,7 +14,7 @@ use model::build::{AgentMessage, BuildReport, RunnerMessage};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::oneshot;
 
-use super::directory::RunningProcess;
+use super::{course::Course, directory::RunningProcess};
 use crate::{
     logs::LogWriter,
     sandbox::{Kind, container, process, program},
@@ -46,6 +46,8 @@ pub(crate) struct Topic {
     pub(crate) room: PathBuf,
     pub(crate) log: LogWriter,
     pub(crate) secrets: Arc<Secrets>,
+    /// Told of the build's phases.
+    pub(crate) course: Course,
 }
 
 /// How an agent ended.
@@ -167,6 +169,7 @@ fn converse(
         answers,
         log: topic.log,
         secrets: topic.secrets,
+        course: topic.course,
         needs: 0,
     };
     let heard = listener.listen(streams.stdout);
@@ -247,6 +250,7 @@ struct Listener {
     answers: mpsc::SyncSender<RunnerMessage>,
     log: LogWriter,
     secrets: Arc<Secrets>,
+    course: Course,
     needs: usize,
 }
 
@@ -268,6 +272,7 @@ impl Listener {
                     .log
                     .line(&text)
                     .map_err(|error| format!("the log cannot be written: {error}"))?,
+                AgentMessage::Phase(phase) => self.course.tell(*phase),
                 AgentMessage::Need(need) => {
                     self.needs += 1;
                     if self.needs > NEEDS {

@@ -54,7 +54,12 @@ pub(crate) async fn fetch(
         let path = directory.inputs().join(index.to_string());
         sources
             .objects
-            .get(&artifact.bucket, &artifact.key, None, &path)
+            .get(
+                &artifact.bucket,
+                &artifact.key,
+                input.version.as_deref(),
+                &path,
+            )
             .await
             .map_err(|error| unreadable(artifact, &error))?;
         let path = match reference(&path) {
@@ -66,7 +71,10 @@ pub(crate) async fn fetch(
             name: artifact.name.clone(),
             path,
             file_name: file_name(&artifact.key),
-            source_version: format!("arn:aws:s3:::{}/{}", artifact.bucket, artifact.key),
+            source_version: input
+                .source_version
+                .clone()
+                .unwrap_or_else(|| format!("arn:aws:s3:::{}/{}", artifact.bucket, artifact.key)),
             revision: artifact.revision.clone(),
         });
     }

@@ -7,6 +7,8 @@ use model::{
     build::{BuildPhase, BuildReport, BuildStatus},
 };
 
+use super::course::Course;
+
 /// The deepest chain of causes that a message tells.
 const CAUSES: usize = 8;
 
@@ -89,6 +91,7 @@ pub(crate) struct Progress {
     phases: Vec<BuildPhase>,
     isolation: String,
     log_stream: String,
+    course: Course,
 }
 
 impl Progress {
@@ -97,23 +100,37 @@ impl Progress {
             phases: Vec::new(),
             isolation: isolation.to_owned(),
             log_stream: log_stream.to_owned(),
+            course: Course::default(),
         };
         progress.enter("SUBMITTED", now);
         progress.enter("QUEUED", now);
         progress
     }
 
+    /// The same, told to those who ask while the build runs.
+    pub(crate) fn telling(self, course: &Course) -> Self {
+        for phase in &self.phases {
+            course.tell(phase.clone());
+        }
+        Self {
+            course: course.clone(),
+            ..self
+        }
+    }
+
     /// Ends the phase that lasts, as a success, and begins the next one.
     pub(crate) fn enter(&mut self, phase: &str, now: Timestamp) {
         self.leave(now);
-        self.phases.push(BuildPhase {
+        let phase = BuildPhase {
             phase_type: phase.to_owned(),
             phase_status: "SUCCEEDED".to_owned(),
             started: now,
             ended: None,
             status_code: None,
             message: None,
-        });
+        };
+        self.course.tell(phase.clone());
+        self.phases.push(phase);
     }
 
     fn leave(&mut self, now: Timestamp) {
@@ -181,21 +198,10 @@ pub(crate) fn blame(report: &mut BuildReport, failure: &Failure, now: Timestamp)
             end
         });
     let phase = &mut phases[index];
-    status_name(failure.status).clone_into(&mut phase.phase_status);
+    failure.status.name().clone_into(&mut phase.phase_status);
     phase.ended = Some(now);
     phase.status_code = Some(failure.code.to_owned());
     phase.message = Some(failure.message.clone());
-}
-
-/// A status as CodeBuild spells it.
-pub(crate) fn status_name(status: BuildStatus) -> &'static str {
-    match status {
-        BuildStatus::Succeeded => "SUCCEEDED",
-        BuildStatus::Failed => "FAILED",
-        BuildStatus::Fault => "FAULT",
-        BuildStatus::TimedOut => "TIMED_OUT",
-        BuildStatus::Stopped => "STOPPED",
-    }
 }
 
 #[cfg(test)]

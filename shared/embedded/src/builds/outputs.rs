@@ -51,8 +51,9 @@ pub(crate) async fn store(
             key: &output.key,
             from: &path,
             metadata,
-            // The key is this attempt's own: whatever else is there was made from another order.
-            create_only: true,
+            // The key of a pipeline's artifact is the attempt's own: whatever else is there was made
+            // from another order.
+            create_only: !order.overwrites,
         };
         objects
             .put(object)

@@ -15,11 +15,12 @@ use tokio::{
 use super::{
     STOP_GRACE, Shop,
     conversation::{Conversation, Ended, Topic},
+    course::Course,
     directory::{self, Directory},
     envelope::{self, Facts},
     inputs::{self, Sources},
     leftovers,
-    outcome::{Failure, Progress, blame, status_name, with_causes},
+    outcome::{Failure, Progress, blame, with_causes},
     outputs,
 };
 use crate::{
@@ -37,20 +38,27 @@ const OWN_LINES_BYTES: u64 = 8 << 20;
 /// How many retries a build gets at most (spec 70 §3).
 const RETRIES: u32 = 100;
 
+/// What goes between a build and those who stop it, wait for it or look at it.
+pub(super) struct Line {
+    pub(super) stopped: watch::Receiver<bool>,
+    pub(super) say_over: watch::Sender<()>,
+    pub(super) course: Course,
+}
+
 /// Runs a build; whatever happens, there is a report at the end.
-pub(super) async fn run(
-    shop: Arc<Shop>,
-    order: BuildOrder,
-    choice: Choice,
-    stopped: watch::Receiver<bool>,
-    say_over: watch::Sender<()>,
-) {
+pub(super) async fn run(shop: Arc<Shop>, order: BuildOrder, choice: Choice, line: Line) {
+    let Line {
+        stopped,
+        say_over,
+        course,
+    } = line;
     let over = Over {
         shop: Arc::clone(&shop),
         id: order.id.clone(),
         to_waiting: say_over,
     };
-    let progress = Progress::new(choice.kind.name(), &order.id, shop.clock.now());
+    let now = shop.clock.now();
+    let progress = Progress::new(choice.kind.name(), &order.id, now).telling(&course);
     let mut build = Build {
         directory: shop.directory(&order.id),
         shop,
@@ -58,6 +66,7 @@ pub(super) async fn run(
         choice,
         stopped,
         progress,
+        course,
     };
     let report = match build.report().await {
         Ok(report) => report,
@@ -93,6 +102,7 @@ struct Build {
     directory: Directory,
     stopped: watch::Receiver<bool>,
     progress: Progress,
+    course: Course,
 }
 
 impl Build {
@@ -156,8 +166,11 @@ impl Build {
             inputs = inputs::fetch(&sources, &self.order, &self.directory) => inputs?,
         };
         let project = envelope::project_name(&self.order);
-        let number = leftovers::next_number(&self.shop.builds, project, self.now())
-            .map_err(|error| Failure::system("count the build", &error))?;
+        let number = match self.order.number {
+            Some(number) => number,
+            None => leftovers::next_number(&self.shop.builds, project, self.now())
+                .map_err(|error| Failure::system("count the build", &error))?,
+        };
         let report = self.attempts(log, &inputs, number).await?;
         let report = self.progress.complete(report, self.now());
         directory::write_json(&self.directory.pending(), &report)
@@ -220,7 +233,7 @@ impl Build {
             if retry >= wanted || *self.stopped.borrow() {
                 return Ok(report);
             }
-            let status = status_name(report.status);
+            let status = report.status.name();
             let header = format!("{status}: retry {} of {wanted} begins.", retry + 1);
             note(&mut log, &header)?;
             self.directory
@@ -259,6 +272,7 @@ impl Build {
         let cache = self.cache()?;
         let (shop, directory) = (Arc::clone(&self.shop), self.directory.clone());
         let (kind, name, image) = (self.choice.kind, self.order.id.clone(), self.image());
+        let course = self.course.clone();
         // To put a sandbox together takes a look at much of this machine's files.
         let begin = move || {
             let (room, tmp) = (directory.room(), directory.tmp());
@@ -284,6 +298,7 @@ impl Build {
                 room,
                 log,
                 secrets: Arc::clone(&shop.secrets),
+                course,
             })
         };
         let begun = tokio::task::spawn_blocking(begin).await;

@@ -77,3 +77,22 @@ CREATE TABLE project (
     name TEXT PRIMARY KEY,
     body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Builds of projects, under numbers that tell the order in which they were asked for.
+-- `in_project`: the build's number in its project. `version`: how often the row was written.
+-- `token`: what the client sent so that the same request starts one build.
+CREATE TABLE build (
+    number     INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    project    TEXT NOT NULL,
+    in_project INTEGER NOT NULL,
+    started    INTEGER NOT NULL,
+    version    INTEGER NOT NULL,
+    is_open    INTEGER NOT NULL,
+    token      TEXT,
+    body       BLOB NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX build_in_project ON build (project, in_project);
+CREATE INDEX build_open ON build (number) WHERE is_open;
+CREATE INDEX build_token ON build (token) WHERE token IS NOT NULL;

@@ -9,11 +9,13 @@ use ports::StoreError;
 use rusqlite::{Connection, params};
 
 use super::{
+    builds,
     commit::{Plan, Refusal},
     database::{OpenError, Trouble, unavailable},
     load::{self, DELIVERED},
     memory::{Fresh, Shared},
     prepared::Prepared,
+    projects,
 };
 
 /// How far the watermark of delivered outboxes moves before a transaction takes it along.
@@ -25,6 +27,8 @@ const WRITING: &str = "write to the database";
 pub(super) enum Work {
     Commit(Box<Prepared>),
     Project { name: String, body: Vec<u8> },
+    Projects(projects::Change),
+    Builds(builds::Change),
 }
 
 /// What became of it: the number of the latest commit, its own if it is one.
@@ -153,6 +157,8 @@ impl Writer {
                     .execute(params![name, body])?;
                 Ok(self.numbers.commit)
             }
+            Work::Projects(change) => change.write(&self.connection),
+            Work::Builds(change) => change.write(&self.connection),
         }
     }
 

@@ -197,12 +197,12 @@ pub(crate) fn order(id: &str) -> BuildOrder {
             commands: vec!["true".to_owned()],
             output_variables: Vec::new(),
         },
-        inputs: vec![BuildInput {
-            artifact: artifact("source", "in/source"),
-        }],
+        inputs: vec![BuildInput::from(artifact("source", "in/source"))],
         outputs: vec![artifact("app", "out/app")],
         environment_variables: Vec::new(),
         timeout_seconds: 60,
+        number: None,
+        overwrites: false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What every [`ProjectStore`] does, one property a function.
+//! What every [`ProjectStore`] and every [`ProjectRecords`] does, one property a function.
 //!
 //! `project_store_contract!` makes a test of each; an adapter gives it a [`Harness`].
 
@@ -10,14 +10,23 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::project::Project;
+use model::{
+    Timestamp,
+    project::{Project, Settings, Tag},
+};
 
-use crate::{ProjectStore, StoreError};
+use crate::{
+    ProjectRecords, ProjectStore, StoreError,
+    projects::{CreateProjectError, ProjectRecord},
+};
 
 /// A store to be tried.
 #[async_trait]
 pub trait Harness: Send {
     fn projects(&self) -> Arc<dyn ProjectStore>;
+
+    /// The same projects, as the API has them.
+    fn records(&self) -> Arc<dyn ProjectRecords>;
 
     /// Ends the store as a crash would and opens it again.
     async fn reopen(&mut self);
@@ -60,6 +69,68 @@ pub async fn a_project_that_does_not_fit_is_refused(harness: &mut dyn Harness) {
     assert_eq!(found, None);
 }
 
+fn record(name: &str, at: i64) -> ProjectRecord {
+    ProjectRecord {
+        settings: Settings::of_pipeline(&project(name, 5)),
+        created: Some(Timestamp(at)),
+        modified: Some(Timestamp(at)),
+    }
+}
+
+pub async fn a_record_is_created_once_and_replaced_by_who_saw_it(harness: &mut dyn Harness) {
+    let store = harness.records();
+    let first = record("a", 1);
+    let created = store.create_project(&first, 9).await;
+    created.expect("the store writes");
+    let again = store.create_project(&record("a", 2), 9).await;
+    assert!(matches!(again, Err(CreateProjectError::Exists)));
+    let mut second = first.clone();
+    second.settings.tags.push(Tag {
+        key: "k".to_owned(),
+        value: "v".to_owned(),
+    });
+    let replaced = store.replace_project(&first, &second).await;
+    replaced.expect("the store writes");
+    let late = store.replace_project(&first, &first).await;
+    assert!(matches!(late, Err(StoreError::Conflict)));
+    let unknown = record("b", 1);
+    let refused = store.replace_project(&unknown, &unknown).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)));
+    drop(store);
+    harness.reopen().await;
+    let found = harness.records().project_record("a").await;
+    assert_eq!(found.expect("the store reads"), Some(second));
+    let project_of = harness.projects().project("a").await;
+    assert_eq!(project_of.expect("the store reads"), Some(project("a", 5)));
+}
+
+pub async fn no_more_projects_are_created_than_may_be_and_names_are_in_order(
+    harness: &mut dyn Harness,
+) {
+    let store = harness.records();
+    for (name, at) in [("b", 1), ("a", 2)] {
+        let created = store.create_project(&record(name, at), 2).await;
+        created.expect("the store writes");
+    }
+    let third = store.create_project(&record("c", 3), 2).await;
+    assert!(matches!(third, Err(CreateProjectError::TooMany)));
+    let names = store.project_names().await.expect("the store reads");
+    let told: Vec<_> = names.iter().map(|it| (&*it.name, it.created.0)).collect();
+    assert_eq!(told, [("a", 2), ("b", 1)]);
+    for _ in 0..2 {
+        let deleted = store.delete_project("b").await;
+        deleted.expect("the store writes");
+    }
+    let names = store.project_names().await.expect("the store reads");
+    assert_eq!(names.len(), 1);
+    let found = store.project_record("b").await.expect("the store reads");
+    assert_eq!(found, None);
+    let put = harness.projects().put_project(&project("d", 5)).await;
+    put.expect("the store writes");
+    let names = store.project_names().await.expect("the store reads");
+    assert_eq!(names[1].created, Timestamp(0), "nobody said when");
+}
+
 /// Makes a test of each property, for the adapter that the expression gives a harness of.
 #[macro_export]
 macro_rules! project_store_contract {
@@ -67,6 +138,8 @@ macro_rules! project_store_contract {
         $crate::project_store_contract!(@each $new;
             a_project_is_read_as_it_was_put_after_a_crash
             a_project_that_does_not_fit_is_refused
+            a_record_is_created_once_and_replaced_by_who_saw_it
+            no_more_projects_are_created_than_may_be_and_names_are_in_order
         );
     };
     (@each $new:expr; $($property:ident)*) => {
