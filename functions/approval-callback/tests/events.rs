@@ -231,6 +231,21 @@ async fn the_second_use_of_a_link_is_told_of_the_first() {
 }
 
 #[tokio::test]
+async fn of_two_answers_at_once_one_counts() {
+    let bench = Bench::new().await;
+    let token = bench.token();
+    let (one, other) = tokio::join!(
+        bench.post(&token, "decision=approve"),
+        bench.post(&token, "decision=reject"),
+    );
+    let mut statuses = [one.0, other.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    let approved = bench.status().await == ActionStatus::Succeeded;
+    assert_eq!(approved, one.0 == 200);
+}
+
+#[tokio::test]
 async fn a_retried_approval_needs_a_new_link() {
     let bench = Bench::new().await;
     bench.post(&bench.token(), "decision=reject").await;

@@ -245,6 +245,8 @@ impl Notifier {
         for entry in page {
             for change in entry.changes.iter().skip(at.changes) {
                 let Some(told) = self.told(target, change).await? else {
+                    // A question may be answered while it is offered.
+                    at.attempts = 0;
                     at.changes += 1;
                     continue;
                 };

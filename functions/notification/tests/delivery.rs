@@ -369,6 +369,28 @@ async fn mail_tells_what_happened() {
     .assert_eq(&text);
 }
 
+#[tokio::test]
+async fn mail_is_never_sent_in_the_clear_where_it_should_be_encrypted() {
+    for tls in ["starttls", "tls"] {
+        let (bench, server) = (Bench::new().await, MailServer::new().await);
+        let smtp = server.smtp().replace("tls: none", &format!("tls: {tls}"));
+        let smtp = smtp.replace('}', ", username: ci, password: {secret: hook}}");
+        let to = "{email: {to: [team@example.org]}}";
+        let rules = format!("{smtp}rules:\n{}", rule("a", ALL, to));
+        let notifier = bench.notifier(&rules).await;
+        bench.start(1).await;
+        let ran = run(&notifier, 0).await;
+        let [trouble] = ran.troubles.as_slice() else {
+            panic!("{:?}", ran.troubles);
+        };
+        assert!(
+            !trouble.given_up && !trouble.why.contains(SECRET),
+            "{trouble}"
+        );
+        assert!(server.mails().is_empty());
+    }
+}
+
 fn without_date(data: &str) -> String {
     let lines = data.lines().filter(|line| !line.starts_with("Date: "));
     lines.map(|line| line.to_owned() + "\n").collect()
@@ -565,6 +587,10 @@ async fn nobody_is_asked_what_was_answered_or_is_too_late() {
     assert_eq!(run(&notifier, 0).await.troubles.len(), 1);
     bench.approve().await;
     assert_eq!(run(&notifier, 0).await, Ran::default());
+    // The next question has all of its attempts.
+    let execution = bench.start(2).await;
+    bench.fetch(execution, Ok("Repair it again")).await;
+    assert_eq!(run(&notifier, 0).await.troubles[0].attempt, 1);
     let late = Bench::new().await;
     let notifier = late.notifier(rules).await;
     let execution = late.start(1).await;

@@ -120,7 +120,7 @@ fn failure(error: &Error) -> Failure {
         Error::HostNotFound => "the name of the host is not known".to_owned(),
         Error::Timeout(_) => format!("no answer within {} s", TIME_MAX.as_secs()),
         Error::Io(error) => format!("the connection failed: {error}"),
-        Error::BadUri(_) => "the URL cannot be used".to_owned(),
+        Error::BadUri(_) | Error::RequireHttpsOnly(_) => "the URL cannot be used".to_owned(),
         other => format!("the request failed: {other}"),
     })
 }

@@ -155,7 +155,8 @@ fn what_is_not_encrypted_needs_the_word() {
     let (listener, address) = unreachable();
     let url = format!("http://{address}/");
     let failure = post(&webhook(&url, false), Uuid::nil(), Timestamp(0), "{}");
-    assert!(failure.is_err());
+    let failure = failure.expect_err("it is refused");
+    assert_eq!(failure.why, "the URL cannot be used");
     nobody_came(&listener);
 }
 
