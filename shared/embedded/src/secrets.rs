@@ -146,7 +146,8 @@ impl Secrets {
         found.map(String::as_str)
     }
 
-    fn secret(&self, id: &str) -> Option<&str> {
+    /// The value of the secret with that name or ARN.
+    pub fn secret(&self, id: &str) -> Option<&str> {
         let found = self.managed.get(id).or_else(|| {
             let (_, name) = id.split_once(":secret:")?;
             self.managed.get(name).or_else(|| {
