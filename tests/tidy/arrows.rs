@@ -6,18 +6,24 @@ use pipewright_tests::{cargo, metadata, root, source_files};
 use serde_json::Value;
 
 /// Every arrow between our crates. A new one is a decision, and so is its line here.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     (
         "pipewright",
         &[
             "action-worker",
+            "api",
+            "approval-callback",
+            "notification",
             "pipewright-access",
             "pipewright-buildspec",
             "pipewright-embedded",
+            "pipewright-keyring",
             "pipewright-model",
             "pipewright-operations",
             "pipewright-ports",
             "pipewright-providers",
+            "pipewright-s3",
+            "source-trigger",
             "stage-transition",
         ],
     ),
@@ -27,6 +33,16 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "pipewright-model",
             "pipewright-ports",
             "pipewright-providers",
+        ],
+    ),
+    (
+        "api",
+        &[
+            "pipewright-access",
+            "pipewright-keyring",
+            "pipewright-model",
+            "pipewright-operations",
+            "pipewright-ports",
         ],
     ),
     (
@@ -61,23 +77,29 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ),
     (
         "pipewright-operations",
-        &["pipewright-engine", "pipewright-model", "pipewright-ports"],
+        &[
+            "pipewright-access",
+            "pipewright-engine",
+            "pipewright-model",
+            "pipewright-ports",
+        ],
+    ),
+    (
+        "pipewright-keyring",
+        &["pipewright-access", "pipewright-model", "pipewright-ports"],
+    ),
+    ("pipewright-access", &["pipewright-model"]),
+    (
+        "pipewright-s3",
+        &["pipewright-access", "pipewright-model", "pipewright-ports"],
     ),
     (
         "pipewright-providers",
         &["pipewright-model", "pipewright-ports"],
     ),
     (
-        "pipewright-access",
-        &["pipewright-model", "pipewright-ports"],
-    ),
-    (
         "pipewright-embedded",
         &["pipewright-model", "pipewright-ports"],
-    ),
-    (
-        "pipewright-s3",
-        &["pipewright-access", "pipewright-model", "pipewright-ports"],
     ),
     ("pipewright-ports", &["pipewright-model"]),
     ("pipewright-engine", &["pipewright-model"]),

@@ -7,12 +7,7 @@ use std::{
     time::Duration,
 };
 
-use access::{
-    Authenticator,
-    keyring::{Keyring, KeyringOptions},
-    keys::Keys,
-    link::LinkKey,
-};
+use access::{Authenticator, keys::Keys, link::LinkKey};
 use api::{Api, pipewright::Pipewright, trail::Trail};
 use approval_callback::Callback;
 use embedded::{
@@ -20,6 +15,7 @@ use embedded::{
     audit::{self, AuditOptions},
     repositories, sandbox,
 };
+use keyring::{Keyring, KeyringOptions};
 use model::{Subject, declaration::read::Format};
 use notification::{Config, Links, Notifier};
 use ports::{Cursors, audit::AuditTrail};

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{exit::Exit, failure::Failure};
-use access::keyring::{Issue, Keyring, KeyringError};
+use keyring::{Issue, Keyring, KeyringError};
 
 /// The profile in both files.
 pub const PROFILE: &str = "pipewright";

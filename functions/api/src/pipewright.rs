@@ -5,7 +5,7 @@ mod get_action_log;
 
 use std::sync::Arc;
 
-use access::keyring::Keyring;
+use keyring::Keyring;
 use operations::OperationError;
 use ports::{BuildLogs, World};
 use serde_json::Value;

@@ -4,13 +4,11 @@
 //!   was when it was signed.
 //! * [`keys`] says whose secret that is; an [`Authenticator`] asks both.
 //! * [`link`] lets whoever was sent an approval link answer it.
-//! * [`keyring`] gives keys out and takes them back.
 //! * [`policy`] decides what the holder of a key may do.
 //! * [`Caller`] is what the operations are handed: an identity with its rights.
 
 mod authenticate;
 mod caller;
-pub mod keyring;
 pub mod keys;
 pub mod link;
 pub mod policy;

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use access::{
-    Caller,
-    keyring::{Issue, Issued, KeyInfo, KeyringError},
-};
+use access::Caller;
+use keyring::{Issue, Issued, KeyInfo, KeyringError};
 use operations::allow;
 use serde_json::{Value, json};
 

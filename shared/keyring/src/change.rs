@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ports::access_keys::{AccessKey, KeyStatus};
 
-use super::{
+use crate::{
     Issue, Issued, Keyring, KeyringError, Opened, PAGE, is_enabled, is_full, read_policies,
 };
 

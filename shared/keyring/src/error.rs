@@ -5,8 +5,8 @@ use std::fmt;
 use ports::access_keys::AccessKeysError;
 use thiserror::Error;
 
-use super::{DESCRIPTION_BYTES_MAX, LIFETIME_MAX, POLICIES_MAX, USER_NAME_LENGTH_MAX};
-use crate::policy::PolicyError;
+use crate::{DESCRIPTION_BYTES_MAX, LIFETIME_MAX, POLICIES_MAX, USER_NAME_LENGTH_MAX};
+use access::policy::PolicyError;
 
 #[derive(Debug, Error)]
 pub enum KeyringError {

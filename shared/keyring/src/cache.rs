@@ -11,7 +11,7 @@ use std::{
 
 use model::Timestamp;
 
-use crate::keys::Holder;
+use access::keys::Holder;
 
 /// How many holders are kept; when there are more, all are forgotten and read again.
 const HOLDERS_MAX: usize = 1_000;
@@ -111,7 +111,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Secret;
+    use access::keys::Secret;
 
     fn cached(id: &str) -> Cached {
         let holder = Holder {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use model::Timestamp;
 use ports::access_keys::{AccessKey, AccessKeysError, KeyStatus, NEW, SealedSession};
 
-use super::{
+use crate::{
     DESCRIPTION_BYTES_MAX, Keyring, KeyringError, Kind, LIFETIME_MAX, USER_NAME_LENGTH_MAX, draw,
     read_policies,
 };
-use crate::keys::Secret;
+use access::keys::Secret;
 
 /// How many ids are drawn until one is free; the first one is.
 const DRAWS_MAX: usize = 3;

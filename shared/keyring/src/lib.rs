@@ -28,7 +28,7 @@ use ports::{
 };
 use tokio::sync::Mutex;
 
-use crate::{
+use access::{
     keys::{Holder, Keys, KeysError, Secret, Session},
     policy::{Effect, Policy},
 };
@@ -297,7 +297,7 @@ fn read_policies(documents: &[String]) -> Result<Vec<Policy>, KeyringError> {
 /// Whether the policies allow everything on everything whatever a request says, and deny nothing.
 fn is_full(policies: &[Policy]) -> bool {
     let statements = || policies.iter().flat_map(|policy| &policy.statements);
-    let is_any = |patterns: &crate::policy::Patterns| {
+    let is_any = |patterns: &access::policy::Patterns| {
         !patterns.inverted && patterns.patterns.iter().any(|pattern| pattern == "*")
     };
     !statements().any(|statement| statement.effect == Effect::Deny)

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ports::Random;
 
-use crate::keys::Secret;
+use access::keys::Secret;
 
 /// How many characters an id has, as AWS's have.
 const ID_LENGTH: usize = 20;

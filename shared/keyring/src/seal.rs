@@ -12,7 +12,7 @@ use ports::{
     access_keys::{AccessKey, KeyStatus},
 };
 
-use crate::keys::Secret;
+use access::keys::Secret;
 
 /// The first byte of what is sealed in this way.
 const VERSION: u8 = 1;

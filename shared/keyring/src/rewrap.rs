@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::{Keyring, KeyringError, Kind, PAGE, Sealer, Sealers};
+use crate::{Keyring, KeyringError, Kind, PAGE, Sealer, Sealers};
 
 impl Keyring {
     /// Seals every secret with `sealing_key`, which is the one of this ring from then on; says how
