@@ -10,7 +10,7 @@ use super::{assignment, duration};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
-    /// The server; AWS itself when nothing names one
+    /// The server [default: the one whose data is in .pipewright here, else AWS]
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
 
@@ -18,6 +18,7 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
 
+    /// The region that requests are signed for, and part of the name of AWS's own endpoints
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
 }
@@ -161,4 +162,68 @@ pub struct AwsArgs {
         value_name = "ARGUMENTS"
     )]
     pub arguments: Vec<std::ffi::OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::args::{ApprovalsVerb, Cli, Command, ExecVerb};
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        let words = std::iter::once("pipewright").chain(line.split(' '));
+        Cli::try_parse_from(words).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_connection_may_stand_before_and_behind_the_verb() {
+        for line in [
+            "exec --region r list p --endpoint-url http://h",
+            "exec list p --region r --endpoint-url http://h",
+        ] {
+            let Ok(Command::Exec(args)) = parse(line) else {
+                panic!("{line}");
+            };
+            assert_eq!(args.connection.region.as_deref(), Some("r"));
+            assert_eq!(args.connection.endpoint_url.as_deref(), Some("http://h"));
+            assert!(matches!(args.verb, ExecVerb::List(_)));
+        }
+    }
+
+    #[test]
+    fn whatever_follows_aws_is_for_the_aws_cli() {
+        let line = "aws --profile p codepipeline list-pipelines --max-items 3 -o x";
+        let Ok(Command::Aws(args)) = parse(line) else {
+            panic!("{line}");
+        };
+        assert_eq!(args.connection.profile.as_deref(), Some("p"));
+        assert_eq!(args.arguments.len(), 6);
+        assert!(parse("aws").is_err());
+    }
+
+    #[test]
+    fn approvals_are_listed_with_and_without_saying_so() {
+        for (line, is_said) in [("approvals", false), ("approvals list", true)] {
+            let Ok(Command::Approvals(args)) = parse(line) else {
+                panic!("{line}");
+            };
+            assert_eq!(matches!(args.verb, Some(ApprovalsVerb::List)), is_said);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for line in [
+            "start",
+            "start p -V novalue",
+            "start p --timeout 3d",
+            "stage disable p s",
+            "exec list p -n 0",
+            "key issue u --admin --policy f",
+            "key policy k",
+            "pipeline show p --version 0",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
 }

@@ -76,6 +76,10 @@ pub struct RotateArgs {
     /// The id of the key
     pub key: String,
 
+    /// Disable the old key after that time: 90s, 20m (or 20), 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub grace: Option<Duration>,
+
     /// Print lines that a shell can evaluate
     #[arg(long)]
     pub export: bool,
@@ -89,6 +93,10 @@ pub struct KeyPolicyArgs {
     /// IAM policy documents, which replace those that it has
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub policies: Vec<PathBuf>,
+
+    /// Even if it is the last key that may do everything
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Clone, Debug, Args)]

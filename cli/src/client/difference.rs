@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::terminal::harmless;
+
 /// Values that stand for a secret: what is behind them is not known here.
 const MASKS: [&str; 2] = ["****", "*****"];
 /// The longest value that is shown whole.
@@ -64,7 +66,7 @@ fn shown(value: &Value) -> String {
         Value::String(text) if !text.is_empty() && !text.contains(char::is_control) => text.clone(),
         other => other.to_string(),
     };
-    crate::plan::cut(&text, SHOWN_CHARACTERS_MAX)
+    crate::plan::cut(&harmless(&text), SHOWN_CHARACTERS_MAX)
 }
 
 /// What must happen to `before`, a declaration as JSON, for it to become `after`; in the order of

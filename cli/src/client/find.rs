@@ -116,11 +116,34 @@ fn found(pipeline: &str, summary: &Value) -> Option<Found> {
 
 fn in_pipeline(client: &Client, pipeline: &str, wanted: &str) -> Result<Vec<Found>, ApiError> {
     let wanted = wanted.to_ascii_lowercase();
+    let is_whole = Uuid::parse_str(&wanted).is_ok();
+    if is_whole && !has(client, pipeline, &wanted)? {
+        return Ok(Vec::new());
+    }
     let all = executions(client, pipeline, EXECUTIONS_MAX)?;
     let found = all.iter().filter_map(|summary| found(pipeline, summary));
-    Ok(found
+    let mut found: Vec<Found> = found
         .filter(|found| found.execution.starts_with(&wanted))
-        .collect())
+        .collect();
+    if is_whole && found.is_empty() {
+        // It is too old to be among those, and it is there.
+        found.push(Found {
+            pipeline: pipeline.to_owned(),
+            execution: wanted,
+            started: None,
+        });
+    }
+    Ok(found)
+}
+
+/// Whether a pipeline has that execution.
+fn has(client: &Client, pipeline: &str, execution: &str) -> Result<bool, ApiError> {
+    let input = json!({"pipelineName": pipeline, "pipelineExecutionId": execution});
+    match client.call("GetPipelineExecution", &input) {
+        Ok(_) => Ok(true),
+        Err(error) if error.name() == Some("PipelineExecutionNotFoundException") => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The one that was found.

@@ -6,13 +6,14 @@ use model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{IssueArgs, KeyArgs, KeyForceArgs, KeyPolicyArgs, KeyVerb, Output},
+    args::{IssueArgs, KeyArgs, KeyForceArgs, KeyPolicyArgs, KeyVerb, Output, RotateArgs},
     client::{
         ApiError, Client, Service, answer,
         api::now,
         table::{Table, status},
         when,
     },
+    clock,
     exit::Exit,
     failure::Failure,
     terminal::Terminal,
@@ -33,19 +34,7 @@ pub(super) fn run(args: &KeyArgs, terminal: Terminal) -> Result<Exit, Failure> {
         KeyVerb::List => list(&open()?, terminal),
         KeyVerb::Disable(args) => set(&open()?, &args.key, "Inactive", args.force, terminal),
         KeyVerb::Enable(args) => set(&open()?, &args.key, "Active", false, terminal),
-        KeyVerb::Rotate(args) => {
-            let answer = ask(
-                &open()?,
-                "RotateAccessKey",
-                &json!({"accessKeyId": args.key}),
-            )?;
-            issued(&answer, args.export, terminal)?;
-            terminal.say(&format!(
-                "The old key is still good. When the new one is in use: pipewright key delete {}",
-                args.key
-            ));
-            Ok(Exit::Succeeded)
-        }
+        KeyVerb::Rotate(args) => rotate(&open()?, args, terminal),
         KeyVerb::Delete(args) => delete(&open()?, args, terminal),
         KeyVerb::Policy(args) => policy(args, open, terminal),
     }
@@ -174,6 +163,23 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+fn rotate(client: &Client, args: &RotateArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    let mut input = json!({"accessKeyId": args.key});
+    if let Some(grace) = args.grace {
+        input["graceSeconds"] = json!(grace.as_secs());
+    }
+    let answer = ask(client, "RotateAccessKey", &input)?;
+    issued(&answer, args.export, terminal)?;
+    terminal.say(&match args.grace {
+        Some(grace) => format!("The old key is good for {} more.", clock::duration(grace)),
+        None => format!(
+            "The old key is still good. When the new one is in use: pipewright key delete {}",
+            args.key
+        ),
+    });
+    Ok(Exit::Succeeded)
+}
+
 fn list(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let keys = client
         .list(
@@ -202,7 +208,7 @@ fn table(keys: &[Value], now: Timestamp) -> Table {
                 if at < now {
                     format!("expired {}", when::ago(at, now))
                 } else {
-                    format!("in {}", crate::clock::between(now, at))
+                    format!("in {}", clock::between(now, at))
                 }
             },
         );
@@ -285,7 +291,7 @@ fn policy(
 ) -> Result<Exit, Failure> {
     let policies = documents(&args.policies)?;
     let count = policies.len();
-    let input = json!({"accessKeyId": args.key, "policies": policies});
+    let input = json!({"accessKeyId": args.key, "policies": policies, "force": args.force});
     ask(&open()?, "PutAccessKeyPolicies", &input)?;
     let ending = if count == 1 { "y" } else { "ies" };
     let line = format!("{} has {count} polic{ending} now", args.key);

@@ -69,6 +69,8 @@ pipeline:
 pub(crate) struct Bench {
     folder: TempDir,
     server: Child,
+    /// Where it listens.
+    address: String,
 }
 
 pub(crate) struct Ended {
@@ -128,8 +130,12 @@ impl Bench {
         let seeded = program(folder.path(), &seed).output().expect("it runs");
         let said = String::from_utf8_lossy(&seeded.stderr);
         assert!(seeded.status.success(), "{said}");
-        let server = listen(folder.path());
-        Self { folder, server }
+        let (server, address) = listen(folder.path(), "127.0.0.1:0");
+        Self {
+            folder,
+            server,
+            address,
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -172,11 +178,15 @@ impl Bench {
         self.call(&["pipeline", "create", "work.yml"]).expect(0);
     }
 
-    /// Kills the server and starts it again.
+    /// Kills the server, which says nothing to anybody.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill().expect("it runs");
+        self.server.wait().expect("it ends");
+    }
+
+    /// Starts a server that was killed again, where it was.
     pub(crate) fn restart(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-        self.server = listen(self.folder.path());
+        self.server = listen(self.folder.path(), &self.address).0;
     }
 }
 
@@ -204,24 +214,24 @@ fn program(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts the server and waits until it listens.
-fn listen(folder: &Path) -> Child {
-    let arguments = ["serve", "--listen", "127.0.0.1:0", "--runner", "process"];
+/// Starts the server and waits until it listens; gives back where.
+fn listen(folder: &Path, address: &str) -> (Child, String) {
+    let arguments = ["serve", "--listen", address, "--runner", "process"];
     let mut command = program(folder, &arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut server = command.spawn().expect("it starts");
     let mut lines = BufReader::new(server.stderr.take().expect("a pipe")).lines();
     let mut said = Vec::new();
-    loop {
+    let address = loop {
         let Some(Ok(line)) = lines.next() else {
             panic!("the server ended:\n{}", said.join("\n"));
         };
-        if line.contains("listens on ") {
-            break;
+        if let Some((_, address)) = line.split_once("listens on http://") {
+            break address.trim().to_owned();
         }
         said.push(line);
-    }
+    };
     // The rest is read, so that the server never waits for a full pipe.
     thread::spawn(move || lines.for_each(drop));
-    server
+    (server, address)
 }

@@ -1,6 +1,9 @@
 //! Executions: started, watched, read, stopped, retried, superseded.
 
-use std::process::Stdio;
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 use serde_json::Value;
 
@@ -157,12 +160,32 @@ fn one_that_is_superseded_is_followed_to_what_took_its_place() {
 #[test]
 fn a_server_that_is_started_again_is_waited_for() {
     let mut bench = Bench::start();
-    // Where it listens must not change for whoever waits; so whoever waits begins after it.
-    bench.work("echo hello");
-    bench.call(&["wait", "work", "--timeout", "60s"]).expect(0);
-    let id = bench.call(&["start", "work"]).expect(0).line();
+    let marker = bench.path("marker").display().to_string();
+    bench.work(&format!("until test -f {marker}; do sleep 0.05; done"));
+    let mut command = bench.command(&["watch", "work", "--timeout", "60s"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut watching = command.spawn().expect("it runs");
+    let mut said = BufReader::new(watching.stderr.take().expect("a pipe"));
+    until(&mut said, "Work/do InProgress");
+    bench.kill();
+    until(&mut said, "it is asked again");
     bench.restart();
-    bench.call(&["wait", &id, "--timeout", "60s"]).expect(0);
+    until(&mut said, "the server answers again");
+    bench.write("marker", "");
+    let output = watching.wait_with_output().expect("an end");
+    assert_eq!(output.status.code(), Some(0));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.starts_with("Succeeded  in "), "{shown}");
+}
+
+/// Reads lines until one holds this.
+fn until(reader: &mut impl BufRead, part: &str) {
+    let mut line = String::new();
+    while !line.contains(part) {
+        line.clear();
+        let read = reader.read_line(&mut line).expect("read");
+        assert!(read > 0, "it ended without `{part}`");
+    }
 }
 
 #[test]
@@ -172,13 +195,8 @@ fn an_interrupt_ends_the_watching_and_not_the_execution() {
     let mut command = bench.command(&["watch", "work", "--timeout", "60s"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut watching = command.spawn().expect("it runs");
-    let mut reader = std::io::BufReader::new(watching.stderr.take().expect("a pipe"));
-    let mut line = String::new();
-    while !line.contains("Work/do InProgress") {
-        line.clear();
-        let read = std::io::BufRead::read_line(&mut reader, &mut line).expect("read");
-        assert!(read > 0, "it ended");
-    }
+    let mut said = BufReader::new(watching.stderr.take().expect("a pipe"));
+    until(&mut said, "Work/do InProgress");
     let id = rustix::process::Pid::from_child(&watching);
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(watching.wait().expect("an end").code(), Some(130));

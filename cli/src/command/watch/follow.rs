@@ -22,7 +22,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     progress::{Progress, Status, show::Show},
-    terminal::Terminal,
+    terminal::{Terminal, harmless},
 };
 
 /// How often a server that somebody named is asked.
@@ -195,7 +195,7 @@ impl<'a> Follower<'a> {
             if row.status != Status::Waiting || row.id != Some(id) || !self.asked.insert(id) {
                 continue;
             }
-            let question = question(detail);
+            let question = harmless(&question(detail));
             row.question = Some(question.clone());
             self.show.approval(stage, action, &question, now());
             let name = format!("{}/{stage}/{action}", self.found.pipeline);
