@@ -133,8 +133,13 @@ impl ApiError {
         })
     }
 
-    /// Whether the server does not know the operation.
+    /// Whether the server does not know the operation. Some say so in their own way: with a status
+    /// and no error of the API.
     pub fn is_unknown_operation(&self) -> bool {
+        if let Self::Foreign { what, .. } = self {
+            let statuses = ["HTTP 400", "HTTP 404", "HTTP 405", "HTTP 501"];
+            return statuses.iter().any(|status| what.starts_with(status));
+        }
         matches!(
             self.name(),
             Some("UnknownOperationException" | "InvalidAction")
@@ -426,7 +431,12 @@ mod tests {
         assert!(!of(503, "ServiceUnavailableException").is_passing(false));
         assert!(!of(400, "ValidationException").is_passing(true));
         assert!(of(500, "InternalFailure").is_outage());
+        assert!(of(400, "UnknownOperationException").is_unknown_operation());
+        assert!(!of(400, "ValidationException").is_unknown_operation());
+        let other = ApiError::of_answer("GetActionLog", "http://h", 404, b"<Error/>");
+        assert!(other.is_unknown_operation());
         let proxy = ApiError::of_answer("GetPipeline", "http://h", 502, b"bad gateway");
+        assert!(!proxy.is_unknown_operation());
         assert!(proxy.is_passing(true) && !proxy.is_passing(false) && proxy.is_outage());
     }
 }

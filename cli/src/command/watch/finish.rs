@@ -197,13 +197,14 @@ fn unfinished(progress: &Progress, pipeline: &str) -> Option<Finding> {
             Finding::error("the pipeline was changed or deleted while it ran")
                 .with_help(format!("pipewright start {pipeline}")),
         ),
-        EventState::Stopped | EventState::Failed | EventState::Abandoned => {
-            let state = word(progress.state?).to_lowercase();
-            Some(
-                Finding::error(format!("the execution was {state}{said}"))
-                    .with_help(format!("pipewright start {pipeline}")),
-            )
-        }
+        EventState::Stopped | EventState::Abandoned => Some(
+            Finding::error(format!("the execution was stopped{said}"))
+                .with_help(format!("pipewright start {pipeline}")),
+        ),
+        EventState::Failed => Some(
+            Finding::error(format!("the execution failed{said}"))
+                .with_help(format!("pipewright start {pipeline}")),
+        ),
         EventState::Succeeded
         | EventState::Started
         | EventState::Resumed
@@ -255,4 +256,126 @@ fn action(row: &ActionRow) -> Value {
         "revision": row.output.revision.as_ref().map(|revision| &revision.revision_id),
         "error": row.error,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use model::{
+        ExecutionId, Timestamp,
+        declaration::read::{Format, read},
+        job::ErrorDetails,
+    };
+
+    use super::*;
+
+    const PIPELINE: &str = "
+name: web
+roleArn: arn:aws:iam::000000000000:role/r
+stages:
+- name: Source
+  actions:
+  - {name: get, actionTypeId: {category: Source, owner: AWS, provider: S3, version: '1'}}
+- name: Build
+  actions:
+  - {name: compile, actionTypeId: {category: Build, owner: AWS, provider: CodeBuild, version: '1'}}
+";
+
+    fn progress(state: Option<EventState>, compile: Status) -> Progress {
+        let document = read(PIPELINE, Format::Yaml, &[]).expect("a pipeline");
+        let id: ExecutionId = "5f1c9e7a-0000-4000-8000-000000000000"
+            .parse()
+            .expect("an id");
+        let mut progress = Progress::new(&document.declaration, id);
+        progress.state = state;
+        let row = progress.action_mut("Build", "compile").expect("a row");
+        row.status = compile;
+        row.ended = Some(Timestamp(1));
+        row.error = Some(ErrorDetails::job_failed("exit 101"));
+        progress
+    }
+
+    #[test]
+    fn the_exit_code_says_how_it_ended() {
+        for (state, exit_code) in [
+            (Some(EventState::Succeeded), Exit::Succeeded),
+            (Some(EventState::Failed), Exit::Failed),
+            (Some(EventState::Stopped), Exit::Stopped),
+            (Some(EventState::Superseded), Exit::Stopped),
+            (Some(EventState::Canceled), Exit::Stopped),
+            (None, Exit::Failed),
+        ] {
+            let progress = progress(state, Status::NotRun);
+            assert_eq!(exit(&progress, Ending::Over), exit_code, "{state:?}");
+            assert_eq!(exit(&progress, Ending::TimedOut), Exit::TimedOut);
+            assert_eq!(exit(&progress, Ending::Interrupted), Exit::Interrupted);
+        }
+        let waits = progress(Some(EventState::Started), Status::Waiting);
+        assert_eq!(exit(&waits, Ending::TimedOut), Exit::WaitingForApproval);
+    }
+
+    #[test]
+    fn a_failure_says_what_to_type_next() {
+        let progress = progress(Some(EventState::Failed), Status::Failed);
+        let shown = |has_logs| {
+            let finding = failed(&progress, "5f1c9e7a", has_logs).expect("a failure");
+            diagnostics::text(&finding, false, 100)
+        };
+        expect![[r#"
+            error: Build/compile failed: exit 101
+              help: the whole log: pipewright logs 5f1c9e7a --action Build/compile
+                    try it again: pipewright exec retry 5f1c9e7a"#]]
+        .assert_eq(&shown(true));
+        expect![[r#"
+            error: Build/compile failed: exit 101
+              help: try it again: pipewright exec retry 5f1c9e7a"#]]
+        .assert_eq(&shown(false));
+        let document = document(&progress, Exit::Failed);
+        assert_eq!(
+            document["stages"][1]["actions"][0]["error"]["message"],
+            "exit 101"
+        );
+    }
+
+    #[test]
+    fn what_has_no_failed_action_is_told_by_its_state() {
+        let shown = |state, comment: Option<&str>| {
+            let mut progress = progress(Some(state), Status::NotRun);
+            progress.comment = comment.map(str::to_owned);
+            unfinished(&progress, "web").map(|finding| finding.message)
+        };
+        assert_eq!(
+            shown(EventState::Stopped, Some("tea")).as_deref(),
+            Some("the execution was stopped: tea")
+        );
+        assert_eq!(
+            shown(EventState::Failed, None).as_deref(),
+            Some("the execution failed")
+        );
+        assert_eq!(
+            shown(EventState::Superseded, None).as_deref(),
+            Some("a newer execution took its place")
+        );
+        assert!(shown(EventState::Canceled, None).is_some());
+        assert_eq!(shown(EventState::Succeeded, None), None);
+    }
+
+    #[test]
+    fn a_log_is_shown_without_the_course_of_its_build() {
+        for (line, says) in [
+            (
+                "[Container] 2026/11/21 16:52:12.681514 Entering phase INSTALL",
+                false,
+            ),
+            (
+                "[Container] x Phase complete: INSTALL State: SUCCEEDED",
+                false,
+            ),
+            ("[Container] x Running command make", true),
+            ("error: oops", true),
+            ("  ", false),
+        ] {
+            assert_eq!(says_something(line), says, "{line}");
+        }
+    }
 }
