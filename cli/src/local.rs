@@ -191,7 +191,8 @@ fn agent() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::system("find this program, which runs builds", &error))
 }
 
-fn secrets(path: Option<&Path>) -> Result<Secrets, Failure> {
+/// The values of secrets, from a file that only its owner reads; none without a file.
+pub fn secrets(path: Option<&Path>) -> Result<Secrets, Failure> {
     let Some(path) = path else {
         return Ok(Secrets::none());
     };

@@ -1,17 +1,12 @@
 //! `pipewright serve`: a durable server on one machine.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use access::{Authenticator, keys::Keys, link::LinkKey};
 use api::{Api, pipewright::Pipewright, trail::Trail};
 use approval_callback::Callback;
 use embedded::{
-    AccessKeyStore, AuditLog, Cursors as CursorStore, Isolation, MasterKey,
+    AccessKeyStore, AuditLog, Cursors as CursorStore, Isolation, MasterKey, Secrets,
     audit::{self, AuditOptions},
     repositories, sandbox,
 };
@@ -33,7 +28,7 @@ use crate::{
     args::{Runner, ServeArgs},
     exit::Exit,
     failure::{Failure, Finding, Source, chain},
-    local::{Local, LocalOptions, Running, source_at},
+    local::{Local, LocalOptions, Running, secrets, source_at},
     machine::Notice,
     serve::{
         credentials,
@@ -52,6 +47,9 @@ use crate::{
 /// The folder of repositories that were pushed here, and of uploads to buckets.
 const REPOSITORIES: &str = "repositories";
 const UPLOADS: &str = "uploads";
+
+/// How often what is over is removed.
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
 
 /// How often a stopping server looks whether builds still run.
 const LOOK: Duration = Duration::from_millis(100);
@@ -161,7 +159,14 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
         },
         log,
     });
+    if let Some(recovery) = secured.audit.recovery() {
+        let text = format!("{recovery:?}");
+        let message =
+            "the audit trail was not as it should be; `pipewright audit verify` says more";
+        log.write(Level::Warning, message, [("found", text.into())]);
+    }
     let mut loops = JoinSet::new();
+    loops.spawn(remove_expired(Arc::clone(&secured.keyring)));
     loops.spawn(sources::watch(world.clone(), args.poll, wake, log));
     loops.spawn(follow(running.machine.subscribe(), moved, metrics, log));
     if let Some(notifier) = notifier {
@@ -338,7 +343,7 @@ async fn notifier(
     let Some(path) = &args.notifications else {
         return Ok(None);
     };
-    let config = read_config(path)?;
+    let config = read_config(path, &secrets(args.secrets.as_deref())?)?;
     let cursors = CursorStore::open(&local.directory)
         .map_err(|error| Failure::system("open the cursors of notifications", &error))?;
     let cursors: Arc<dyn Cursors> = Arc::new(cursors);
@@ -350,13 +355,13 @@ async fn notifier(
     Ok(Some(Arc::new(notifier)))
 }
 
-fn read_config(path: &PathBuf) -> Result<Config, Failure> {
+fn read_config(path: &Path, secrets: &Secrets) -> Result<Config, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(Exit::NotFound, format!("cannot read {name}: {error}")))?;
     let format = Format::of_file_name(&name).unwrap_or(Format::Yaml);
     let lookup = notification::rules::Lookup {
-        secret: &|_| None,
+        secret: &|name| secrets.secret(name).map(str::to_owned),
         env: &|name| std::env::var(name).ok(),
     };
     Config::read(&text, format, &lookup).map_err(|problems| {
@@ -370,6 +375,15 @@ fn read_config(path: &PathBuf) -> Result<Config, Failure> {
             findings,
         }
     })
+}
+
+/// Removes temporary credentials that are over, now and then.
+async fn remove_expired(keyring: Arc<Keyring>) {
+    loop {
+        // What cannot be removed now is good for nothing, and there the next time.
+        let _ = keyring.remove_expired().await;
+        sleep(HOUSEKEEPING).await;
+    }
 }
 
 /// Takes note of what happens: for the log, the metrics, and whoever waits for news.

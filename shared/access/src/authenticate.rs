@@ -88,6 +88,7 @@ impl Authenticator {
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AuthenticationError::Expired);
         }
+        self.keys.used(&holder.access_key).await;
         Ok(holder)
     }
 }

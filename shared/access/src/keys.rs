@@ -13,6 +13,9 @@ use crate::policy::Policy;
 pub trait Keys: Send + Sync {
     /// Whoever the enabled key of that id was given to.
     async fn holder(&self, access_key: &str) -> Result<Option<Arc<Holder>>, KeysError>;
+
+    /// Takes note that a request was signed with the key just now; nobody depends on it.
+    async fn used(&self, _access_key: &str) {}
 }
 
 /// The key cannot be looked up now; nobody is let in on a guess.
