@@ -102,7 +102,11 @@ impl ApiError {
         };
         let Some(name) = text(&["__type", "code"]) else {
             let said = String::from_utf8_lossy(body);
-            let said: String = harmless(&said).chars().take(SHOWN_CHARACTERS_MAX).collect();
+            let is_page = ["<!doctype html", "<html"]
+                .iter()
+                .any(|start| said.trim_start().to_ascii_lowercase().starts_with(start));
+            let said = if is_page { "" } else { said.as_ref() };
+            let said: String = harmless(said).chars().take(SHOWN_CHARACTERS_MAX).collect();
             let what = format!("HTTP {status} {said}").trim_end().to_owned();
             let endpoint = endpoint.to_owned();
             return Self::Foreign { endpoint, what };
@@ -203,6 +207,9 @@ impl ApiError {
     /// What can be done about it, where there is something to say.
     fn help(&self) -> Option<String> {
         let help = match self {
+            Self::Refused { message, .. } if message.contains("AssumeRole") => {
+                "name a role that exists there and trusts the service: `roleArn`"
+            }
             Self::Refused {
                 name, operation, ..
             } => match name.as_str() {
@@ -387,10 +394,28 @@ mod tests {
         );
         check(
             404,
-            "<html>\u{1b}[31mno</html>",
+            "<Error>\u{1b}[31mno</Error>",
             &expect![[r#"
-                9 error: what answers at http://h does not speak the API: HTTP 404 <html>no</html>
+                9 error: what answers at http://h does not speak the API: HTTP 404 <Error>no</Error>
                   help: check the endpoint: --endpoint-url URL"#]],
+        );
+    }
+
+    #[test]
+    fn a_web_page_is_not_shown_as_text() {
+        check(
+            500,
+            "\n<!DOCTYPE html><html lang=en>Internal Server Error",
+            &expect![[r#"
+                9 error: what answers at http://h does not speak the API: HTTP 500
+                  help: check the endpoint: --endpoint-url URL"#]],
+        );
+        check(
+            400,
+            r#"{"__type":"InvalidStructureException","message":"not authorized to perform AssumeRole on role r"}"#,
+            &expect![[r#"
+                3 error: not authorized to perform AssumeRole on role r   [InvalidStructureException]
+                  help: name a role that exists there and trusts the service: `roleArn`"#]],
         );
     }
 

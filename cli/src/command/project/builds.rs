@@ -120,9 +120,11 @@ fn ended(build: &Value, terminal: Terminal) -> Result<Exit, Failure> {
         } else {
             Style::Bad
         };
-        let took = took(build, now());
-        let line = format!("{}  in {took}\n", paint(word, style, terminal.colour));
-        answer::text(&line)?;
+        let took = match when::timestamp(&build["startTime"]) {
+            Some(_) => format!("  in {}", took(build, now())),
+            None => String::new(),
+        };
+        answer::text(&format!("{}{took}\n", paint(word, style, terminal.colour)))?;
         for reason in reasons(build) {
             terminal.insist(&reason);
         }
