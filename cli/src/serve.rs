@@ -1,7 +1,7 @@
 //! `pipewright serve`: engine, workers, API, buckets, repositories and sweep in one process.
 //!
 //! * [`server`]: a listener, its connections and their limits.
-//! * [`router`]: which part of the house a request is for.
+//! * [`router`]: which part of the house a request is for; [`body`]: what came with it.
 //! * [`credentials`]: the administrator's key and the files that the AWS CLI reads.
 //! * [`basic`]: who asks, where a client cannot sign (git).
 //! * [`git`]: repositories that are pushed here.
@@ -10,6 +10,7 @@
 //! * [`metrics`], [`log`]: what others are told of this server.
 
 pub mod basic;
+pub mod body;
 pub mod credentials;
 pub mod feed;
 pub mod git;

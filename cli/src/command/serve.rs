@@ -16,7 +16,6 @@ use notification::{Config, Links, Notifier};
 use ports::{Cursors, audit::AuditTrail};
 use serde_json::Value;
 use tokio::{
-    net::TcpListener,
     runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, broadcast::error::RecvError, watch},
@@ -74,9 +73,7 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let mut terminate = listen_for(SignalKind::terminate())?;
     state::make(&args.data).map_err(|error| Failure::system("make the data directory", &error))?;
     let local = open(args).await?;
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|error| occupied(args, &error))?;
+    let listener = server::listen(args.listen).map_err(|error| occupied(args, &error))?;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::system("listen", &error))?;

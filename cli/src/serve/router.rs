@@ -1,12 +1,6 @@
 //! Which part of the house a request is for.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, io, net::IpAddr, sync::Arc, time::Instant};
 
 use access::keys::Keys;
 use api::{
@@ -17,15 +11,15 @@ use approval_callback::Callback;
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, USER_AGENT},
+    header::{CONTENT_TYPE, USER_AGENT},
 };
-use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use ports::audit::UserIdentity;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::{
+    body::collect,
     feed::Feed,
     git::Git,
     log::{Level, Log},
@@ -34,9 +28,6 @@ use super::{
 
 /// An answer, whoever gives it.
 pub type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
-
-/// How long a client may take for the body of a request.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The largest body of a form.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -126,16 +117,18 @@ impl Router {
                     .answer(Request::from_parts(parts, body), source)
                     .await
             }
-            _ if path.starts_with("/approvals/") => match collect(body, FORM_BYTES_MAX).await {
-                Ok(body) => {
-                    let request = Request::from_parts(parts, body);
-                    approval_callback::handle(&self.approvals, request)
-                        .await
-                        .map(whole)
+            _ if path.starts_with("/approvals/") => {
+                match collect(&parts, body, FORM_BYTES_MAX).await {
+                    Ok(body) => {
+                        let request = Request::from_parts(parts, body);
+                        approval_callback::handle(&self.approvals, request)
+                            .await
+                            .map(whole)
+                    }
+                    Err(answer) => answer,
                 }
-                Err(answer) => answer,
-            },
-            _ => match collect(body, api::BODY_BYTES_MAX).await {
+            }
+            _ => match collect(&parts, body, api::BODY_BYTES_MAX).await {
                 Ok(body) => {
                     let request = Request::from_parts(parts, body);
                     self.api.handle(request, source).await.map(whole)
@@ -205,40 +198,6 @@ fn operation(request: &Request<Incoming>) -> String {
     known
         .map_or("other", |known| known.trim_matches('/'))
         .to_owned()
-}
-
-/// Reads a body whole, if it is not too long and does not take too long.
-async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Answer> {
-    let read = timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await;
-    let (status, exception, message) = match read {
-        Ok(Ok(body)) => return Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => (
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLargeException",
-            format!("the body is longer than {limit} bytes"),
-        ),
-        Ok(Err(_)) => (
-            StatusCode::BAD_REQUEST,
-            "SerializationException",
-            "the body broke off".to_owned(),
-        ),
-        Err(_) => (
-            StatusCode::REQUEST_TIMEOUT,
-            "RequestTimeoutException",
-            format!("the body took longer than {} s", BODY_WITHIN.as_secs()),
-        ),
-    };
-    let body = json!({"__type": exception, "message": message}).to_string();
-    let mut answer = text(status, &body);
-    let headers = answer.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-amz-json-1.1"),
-    );
-    headers.insert("x-amzn-errortype", HeaderValue::from_static(exception));
-    // What is left of the body is not read.
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    Err(answer)
 }
 
 /// A body that is there already.

@@ -12,7 +12,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
@@ -25,6 +25,10 @@ use super::{
 
 /// How many connections are open at a time; more wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 20_000;
+
+/// How many connections wait to be accepted. The next one would be tried again by its client after a
+/// second, so this is as many as a system usually lets wait.
+const UNACCEPTED_MAX: u32 = 4_096;
 
 /// How long a client may take for the head of a request; an idle connection ends after it as well.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -47,6 +51,18 @@ pub fn raise_file_limit() {
         // With fewer files there are fewer connections; the listener waits then.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+}
+
+/// Listens on an address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A server that was killed a moment ago must not keep its successor from its address.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(UNACCEPTED_MAX)
 }
 
 /// Accepts connections until `stop` says so, then lets those that are open finish what they are at.
