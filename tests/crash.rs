@@ -7,4 +7,8 @@
 mod builds;
 mod disk;
 mod killed;
+mod serve;
 mod workshop;
+
+pub(crate) use disk::{MOUNT, can_mount, within};
+pub(crate) use serve::{check_orphans, say};

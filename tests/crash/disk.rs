@@ -10,12 +10,12 @@ use crate::{
 };
 
 /// What the tests need of the machine: a file system of a few MB that nobody else sees.
-const MOUNT: &str = "mount -t tmpfs -o size=6m,mode=700 tmpfs \"$1\"";
+pub(crate) const MOUNT: &str = "mount -t tmpfs -o size=6m,mode=700 tmpfs \"$1\"";
 
 /// Whether this machine lets a test mount a small file system of its own.
 ///
 /// Where it must (`PIPEWRIGHT_REQUIRE_SANDBOX`), a machine that does not fails the test.
-fn can_mount() -> bool {
+pub(crate) fn can_mount() -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let can = within(&["sh", "-c", MOUNT, "sh", &folder.path().to_string_lossy()])
         .status()
@@ -33,7 +33,7 @@ fn can_mount() -> bool {
 }
 
 /// A command in a mount namespace of its own.
-fn within(words: &[&str]) -> Command {
+pub(crate) fn within(words: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command
         .args(["--user", "--map-root-user", "--mount", "--"])
