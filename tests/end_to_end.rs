@@ -6,3 +6,4 @@ mod examples;
 mod program;
 mod scenarios;
 mod served;
+mod server;

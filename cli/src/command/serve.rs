@@ -14,7 +14,7 @@ use keyring::{Keyring, KeyringOptions};
 use model::{Subject, declaration::read::Format};
 use notification::{Config, Links, Notifier};
 use ports::{Cursors, audit::AuditTrail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -165,7 +165,13 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let mut loops = JoinSet::new();
     loops.spawn(remove_expired(Arc::clone(&secured.keyring)));
     loops.spawn(sources::watch(world.clone(), args.poll, wake, log));
-    loops.spawn(follow(running.machine.subscribe(), moved, metrics, log));
+    loops.spawn(follow(
+        running.machine.subscribe(),
+        moved,
+        metrics,
+        notifier.is_some(),
+        log,
+    ));
     if let Some(notifier) = notifier {
         for target in 0..notifier.targets() {
             let notifier = Arc::clone(&notifier);
@@ -388,6 +394,7 @@ async fn follow(
     mut notices: tokio::sync::broadcast::Receiver<Notice>,
     moved: watch::Sender<u64>,
     metrics: Arc<Metrics>,
+    tells: bool,
     log: Log,
 ) {
     loop {
@@ -421,6 +428,18 @@ async fn follow(
             }
             Ok(Notice::Trouble(text)) => {
                 log.write(Level::Warning, "trouble", [("error", text.into())]);
+            }
+            Ok(Notice::Ask(request)) if !tells && request.notification_arn.is_some() => {
+                let message = "an approval names a topic, and nobody is told: there is no \
+                               --notifications file";
+                log.write(
+                    Level::Warning,
+                    message,
+                    [
+                        ("pipeline", request.key.pipeline.clone().into()),
+                        ("topic", json!(request.notification_arn)),
+                    ],
+                );
             }
             Ok(Notice::Ask(_) | Notice::Log { .. }) => {}
             // Whoever waits for news looks at the journal, which has everything.

@@ -6,7 +6,7 @@ mod settings;
 
 pub use settings::{
     Artifacts, ArtifactsType, Cache, Environment, LogsConfig, LogsTarget, Namespace, Packaging,
-    Settings, Source, SourceType, Tag,
+    Settings, SettingsChange, Source, SourceType, Tag,
 };
 
 /// What a `CodeBuild` action's `ProjectName` names.

@@ -5,7 +5,7 @@
 //! is one line of [`FEATURES`]; the line goes when the feature comes.
 
 use super::{
-    ActionCategory, ConditionResult, PipelineDeclaration, StageDeclaration,
+    ConditionResult, PipelineDeclaration, StageDeclaration,
     path::Path,
     problem::{Exception, Problem, rule},
 };
@@ -20,7 +20,6 @@ struct Feature {
 
 const STAGE: Exception = Exception::InvalidStageDeclaration;
 const STRUCTURE: Exception = Exception::InvalidStructure;
-const ACTION: Exception = Exception::InvalidActionDeclaration;
 
 #[rustfmt::skip]
 const FEATURES: &[Feature] = &[
@@ -32,7 +31,6 @@ const FEATURES: &[Feature] = &[
     Feature { name: "triggers (`triggers`)", exception: STRUCTURE, uses: triggers },
     Feature { name: "a key of one's own for artifacts (`encryptionKey`)", exception: STRUCTURE, uses: encryption_keys },
     Feature { name: "actions in several Regions (`artifactStores` of more than one)", exception: STRUCTURE, uses: regions },
-    Feature { name: "messages about approvals (`NotificationArn`)", exception: ACTION, uses: notifications },
 ];
 
 /// What the declaration uses that is not supported yet; empty when it can run.
@@ -130,20 +128,4 @@ fn regions(declaration: &PipelineDeclaration) -> Vec<Path> {
     let is_many = stores.is_some_and(|stores| stores.len() > 1);
     let field = Path::pipeline().field("artifactStores");
     is_many.then_some(field).into_iter().collect()
-}
-
-fn notifications(declaration: &PipelineDeclaration) -> Vec<Path> {
-    const KEY: &str = "NotificationArn";
-    let stages = Path::pipeline().field("stages");
-    let mut found = Vec::new();
-    for (place, stage) in declaration.stages.iter().enumerate() {
-        let actions = stages.index(place).field("actions");
-        for (at, action) in stage.actions.iter().enumerate() {
-            let is_approval = action.action_type_id.category == ActionCategory::Approval;
-            if is_approval && action.configuration.contains_key(KEY) {
-                found.push(actions.index(at).field("configuration").key(KEY));
-            }
-        }
-    }
-    found
 }

@@ -48,6 +48,25 @@ pub struct Settings {
     pub concurrent_build_limit: Option<u32>,
 }
 
+/// What is to be different about a project; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SettingsChange {
+    pub description: Option<String>,
+    pub source: Option<Source>,
+    pub source_version: Option<String>,
+    pub artifacts: Option<Artifacts>,
+    pub cache: Option<Cache>,
+    pub environment: Option<Environment>,
+    pub service_role: Option<String>,
+    pub timeout_in_minutes: Option<u32>,
+    pub queued_timeout_in_minutes: Option<u32>,
+    pub encryption_key: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub logs_config: Option<LogsConfig>,
+    pub concurrent_build_limit: Option<u32>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
@@ -226,6 +245,31 @@ impl Settings {
             modes: None,
         });
         self
+    }
+
+    /// The settings with a change made to them.
+    #[must_use]
+    pub fn changed(self, change: SettingsChange) -> Self {
+        Self {
+            name: self.name,
+            description: change.description.or(self.description),
+            source: change.source.unwrap_or(self.source),
+            source_version: change.source_version.or(self.source_version),
+            artifacts: change.artifacts.unwrap_or(self.artifacts),
+            cache: change.cache.or(self.cache),
+            environment: change.environment.unwrap_or(self.environment),
+            service_role: change.service_role.or(self.service_role),
+            timeout_in_minutes: change.timeout_in_minutes.or(self.timeout_in_minutes),
+            queued_timeout_in_minutes: change
+                .queued_timeout_in_minutes
+                .or(self.queued_timeout_in_minutes),
+            encryption_key: change.encryption_key.or(self.encryption_key),
+            tags: change.tags.unwrap_or(self.tags),
+            logs_config: change.logs_config.or(self.logs_config),
+            concurrent_build_limit: change
+                .concurrent_build_limit
+                .or(self.concurrent_build_limit),
+        }
     }
 
     /// What a build of the project needs to know of it.
