@@ -4,13 +4,16 @@
 //! * [`Api::handle`] takes a request as it came in and gives the answer: whose request it is, which
 //!   operation it wants, whether its shape is right (spec 10 §2, "check order").
 //! * [`codepipeline`] has one file for each operation of the service; [`pipewright`] has our own.
+//! * [`codebuild`] has projects and their builds; [`logs`] what builds printed.
 //! * [`shape`] says what a member must look like, and in which words it does not.
 //! * [`error`] is what the wire calls errors; `page` seals the tokens of next pages.
 
+pub mod codebuild;
 pub mod codepipeline;
 mod encode;
 pub mod error;
 mod handle;
+pub mod logs;
 mod page;
 pub mod pipewright;
 pub mod shape;

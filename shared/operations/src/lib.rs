@@ -1,11 +1,14 @@
 //! The use cases, one file each: authorise, load, decide, commit, deliver.
 //!
+//! [`codebuild`] has those of projects and their builds.
+//!
 //! The API, the console and the command line are skins over these; none has a rule of its own.
 //! Each operation that changes something answers when its change is on disk. What the change
 //! ordered is delivered at once if that works, and by the sweep if it does not.
 
 mod apply_inputs;
 mod authorise;
+pub mod codebuild;
 mod create_pipeline;
 mod delete_pipeline;
 mod get_action_type;

@@ -37,8 +37,8 @@ pub trait BuildRecords: Send + Sync {
     /// Up to `limit` open builds behind `after`, in the order in which they began.
     async fn open_builds(&self, after: u64, limit: usize) -> Result<Vec<BuildRecord>, StoreError>;
 
-    /// How many builds of a project are open.
-    async fn open_builds_of(&self, project: &str) -> Result<u64, StoreError>;
+    /// How many builds are open, of one project or of all.
+    async fn count_open_builds(&self, project: Option<&str>) -> Result<u64, StoreError>;
 }
 
 /// One build.

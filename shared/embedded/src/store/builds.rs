@@ -178,8 +178,8 @@ impl BuildRecords for Store {
         rows.into_iter().map(record).collect()
     }
 
-    async fn open_builds_of(&self, project: &str) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM build WHERE is_open AND project = ?1";
+    async fn count_open_builds(&self, project: Option<&str>) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM build WHERE is_open AND (?1 IS NULL OR project = ?1)";
         let count = self.read(|connection| one(connection, sql, [project], |row| row.get(0)))?;
         Ok(count.unwrap_or(0))
     }
