@@ -173,7 +173,7 @@ impl Client {
         }
         let unreachable = |error: &Error| ApiError::Unreachable {
             endpoint: endpoint.clone(),
-            why: error.to_string(),
+            why: why(error),
             unsent: is_unsent(error),
         };
         let mut answer = request
@@ -256,6 +256,19 @@ fn is_harmless(operation: &str, input: &Value) -> bool {
 /// A token that makes a request one that may be sent twice.
 pub fn token() -> String {
     Uuid::new_v4().to_string()
+}
+
+/// What went wrong with a connection, as people say it.
+fn why(error: &Error) -> String {
+    match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "the connection was refused".to_owned()
+        }
+        Error::Io(error) => error.to_string(),
+        Error::HostNotFound => "there is no host of that name".to_owned(),
+        Error::Timeout(_) => "no answer came in time".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Whether the request did not even leave.

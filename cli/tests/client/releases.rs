@@ -134,6 +134,12 @@ fn a_definition_is_compared_shown_and_applied() {
         .call(&["pipeline", "list", "--latest"])
         .expect(0)
         .says(&["NAME  VERSION", "ship  2"]);
+}
+
+#[test]
+fn a_definition_that_is_wrong_is_shown_where_and_one_of_another_name_is_not_updated() {
+    let bench = Bench::start();
+    bench.call(&["pipeline", "apply", "ship.yml"]).expect(0);
     bench.write("broken.yml", &SHIP.replace("S3ObjectKey", "S3ObjectKy"));
     bench
         .call(&["pipeline", "update", "broken.yml"])

@@ -224,10 +224,11 @@ fn nobody_at_a_port_is_unreachable() {
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let error = client(&endpoint).call("CreatePipeline", &json!({}));
-    let Err(ApiError::Unreachable { unsent, .. }) = error else {
+    let Err(ApiError::Unreachable { unsent, why, .. }) = error else {
         panic!("{error:?}");
     };
     assert!(unsent);
+    assert_eq!(why, "the connection was refused");
 }
 
 #[test]
