@@ -9,7 +9,7 @@ use super::{House, pages::value};
 use crate::served::{LOOK, PATIENCE};
 
 /// How many connections are idle.
-const IDLE: u64 = 10_000;
+const IDLE: u32 = 10_000;
 
 /// How many files the test needs for everything else.
 const OTHER_FILES: u64 = 500;
@@ -18,19 +18,19 @@ const OTHER_FILES: u64 = 500;
 const MEMORY_MAX: f64 = 600e6;
 
 /// As many idle connections as this process may have files; the server may have as many.
-fn how_many() -> u64 {
+fn how_many() -> u32 {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Where it cannot be raised, it is as it is.
     let _ = setrlimit(Resource::Nofile, limit);
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = files.saturating_sub(OTHER_FILES);
-    if most < IDLE {
+    if most < u64::from(IDLE) {
         crate::crash::say(&format!(
             "this machine lets a process have {files} files only"
         ));
     }
-    IDLE.min(most)
+    IDLE.min(u32::try_from(most).unwrap_or(u32::MAX))
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn idle_connections_keep_nobody_waiting() {
     let metrics = loop {
         let metrics = house.server.get("/metrics").text();
         let open = value(&metrics, "pipewright_connections").expect("it is counted");
-        if open >= count as f64 {
+        if open >= f64::from(count) {
             break metrics;
         }
         assert!(began.elapsed() < PATIENCE, "{open} connections");

@@ -18,7 +18,7 @@ mod verdict;
 use std::{
     env, fs,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -27,7 +27,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     program::{content, pipewright},
@@ -65,11 +66,7 @@ struct Life<'a> {
 
 impl Life<'_> {
     /// Asks for something; none when the server was killed before it answered.
-    fn ask(
-        &self,
-        operation: &str,
-        input: &serde_json::Value,
-    ) -> Option<crate::served::wire::Answer> {
+    fn ask(&self, operation: &str, input: &Value) -> Option<crate::served::wire::Answer> {
         match self.server.call(operation, input) {
             Ok(answer) => {
                 assert!(
@@ -95,7 +92,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Builds that note when they began and ended, and in which life of the server.
-fn stages(folder: &Path) -> Vec<serde_json::Value> {
+fn stages(folder: &Path) -> Vec<Value> {
     let marking = |name: &str, pause: &str| {
         let folder = folder.display();
         let file = format!("'{folder}/marks/'\"$EXECUTION\".{name}");
@@ -111,6 +108,73 @@ fn stages(folder: &Path) -> Vec<serde_json::Value> {
     ]
 }
 
+/// A folder with everything that outlives a server.
+struct Place {
+    folder: TempDir,
+    marks: PathBuf,
+    options: Vec<String>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let marks = folder.path().join("marks");
+        fs::create_dir(&marks).expect("a folder");
+        let options = [
+            "--runner".to_owned(),
+            "process".to_owned(),
+            "--repository".to_owned(),
+            source(folder.path()),
+        ];
+        let place = Self {
+            folder,
+            marks,
+            options: options.to_vec(),
+        };
+        place.count(0);
+        place
+    }
+
+    fn server(&self) -> Server {
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        Server::start(self.folder.path(), &options)
+    }
+
+    /// Tells the builds in which life of the server they run.
+    fn count(&self, life: usize) {
+        fs::write(self.folder.path().join("life"), life.to_string()).expect("a file");
+    }
+}
+
+/// Lets people use a server for a while, which is then killed.
+fn live_and_die(
+    mut server: Server,
+    place: &Place,
+    ledger: &Mutex<Ledger>,
+    editor: &mut Editor,
+    chance: &mut Chance,
+) {
+    let over = AtomicBool::new(false);
+    let [starts, answers, edits] = [chance.next(), chance.next(), chance.next()];
+    let life = Life {
+        server: &server,
+        ledger,
+        over: &over,
+        marks: &place.marks,
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| people::start(&life, Chance::new(starts)));
+        scope.spawn(|| people::answer(&life, Chance::new(answers)));
+        scope.spawn(|| editor.edit(&life, Chance::new(edits)));
+        thread::sleep(Duration::from_millis(chance.between(LIFE)));
+        over.store(true, Ordering::SeqCst);
+        server.signal("KILL");
+    });
+    server.process.wait().expect("it ends");
+    server.check_errors();
+    orphans::check(place.folder.path());
+}
+
 #[test]
 fn a_server_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     let crashes = number("PIPEWRIGHT_CRASHES").map_or(CRASHES, |crashes| {
@@ -122,75 +186,38 @@ fn a_server_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     });
     say(&format!("PIPEWRIGHT_SEED={seed} ({crashes} crashes)"));
     let mut chance = Chance::new(seed);
-
-    let folder = tempfile::tempdir().expect("a folder");
-    let folder = folder.path();
-    let marks = folder.join("marks");
-    fs::create_dir(&marks).expect("a folder");
-    fs::write(folder.join("life"), "0").expect("a file");
-    let repository = source(folder);
-    let options = [
-        "--runner",
-        "process",
-        "--repository",
-        repository.as_str(),
-        "--log",
-        "text",
-    ];
-
-    let ledger = Mutex::new(Ledger::default());
-    let mut editor = Editor::default();
-    let mut server = Server::start(folder, &options);
+    let place = Place::new();
+    let (ledger, mut editor) = (Mutex::new(Ledger::default()), Editor::default());
+    let mut server = place.server();
     for (name, mode) in PIPELINES {
-        server.expect("CreatePipeline", &pipeline(name, mode, &stages(folder)));
+        let declaration = pipeline(name, mode, &stages(place.folder.path()));
+        server.expect("CreatePipeline", &declaration);
     }
     let mut recoveries = Vec::new();
-    for life in 0..crashes {
-        let over = AtomicBool::new(false);
-        let (starts, answers, edits) = (chance.next(), chance.next(), chance.next());
-        let until = chance.between(LIFE);
-        let people = Life {
-            server: &server,
-            ledger: &ledger,
-            over: &over,
-            marks: &marks,
-        };
-        thread::scope(|scope| {
-            scope.spawn(|| people::start(&people, Chance::new(starts)));
-            scope.spawn(|| people::answer(&people, Chance::new(answers)));
-            scope.spawn(|| editor.edit(&people, Chance::new(edits)));
-            thread::sleep(Duration::from_millis(until));
-            over.store(true, Ordering::SeqCst);
-            server.signal("KILL");
-        });
-        server.process.wait().expect("it ends");
-        server.check_errors();
-        orphans::check(folder);
-        fs::write(folder.join("life"), (life + 1).to_string()).expect("a file");
-        server = Server::start(folder, &options);
+    for life in 1..=crashes {
+        live_and_die(server, &place, &ledger, &mut editor, &mut chance);
+        place.count(life);
+        server = place.server();
         recoveries.push(server.first_answer);
     }
-    let over = AtomicBool::new(false);
-    let people = Life {
+    let life = Life {
         server: &server,
         ledger: &ledger,
-        over: &over,
-        marks: &marks,
+        over: &AtomicBool::new(false),
+        marks: &place.marks,
     };
-    editor.look(&people);
-    verdict::check(&people);
+    editor.look(&life).expect("the server lives");
+    verdict::check(&life);
     server.check_errors();
 
     recoveries.sort();
-    let (Some(longest), middle) = (recoveries.last(), recoveries.len() / 2) else {
-        return;
-    };
+    let longest = recoveries.last().copied().unwrap_or_default();
     let told = ledger.lock().expect("nobody failed").summary();
     say(&format!(
         "{crashes} crashes, {told}; the first answer came after {:?} (p50), {longest:?} at most",
-        recoveries[middle]
+        recoveries.get(crashes / 2).copied().unwrap_or_default()
     ));
-    assert!(*longest < RECOVERY_MAX, "the first answer took {longest:?}");
+    assert!(longest < RECOVERY_MAX, "the first answer took {longest:?}");
 }
 
 /// The first start makes the administrator's key, and nobody can ask for it a second time.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::router::{Answer, text};
 
 /// How long a client may take for the body of a request.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
+const BODY_WITHIN: Duration = Duration::from_mins(1);
 
 /// How much is read of a body that is too long, and for how long, before the answer is given.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -31,7 +31,7 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 const UNACCEPTED_MAX: u32 = 4_096;
 
 /// How long a client may take for the head of a request; an idle connection ends after it as well.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+const HEAD_WITHIN: Duration = Duration::from_mins(1);
 
 /// The largest head of a request, and the most headers in it.
 const HEAD_BYTES_MAX: usize = 64 * 1024;

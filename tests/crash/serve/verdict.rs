@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How long everything that goes on may take to end before it counts as stuck.
-const END_WITHIN: Duration = Duration::from_secs(180);
+const END_WITHIN: Duration = Duration::from_mins(3);
 
 /// How long to wait between two looks.
 const LOOK: Duration = Duration::from_millis(50);
