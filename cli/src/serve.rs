@@ -5,12 +5,13 @@
 //! * [`credentials`]: the administrator's key and the files that the AWS CLI reads.
 //! * [`basic`]: who asks, where a client cannot sign (git).
 //! * [`git`]: repositories that are pushed here.
-//! * [`sources`]: the look-out for changes.
+//! * [`sources`]: the look-out for changes. [`builds`]: builds that no pipeline ordered.
 //! * [`feed`]: what happened, as it happens; [`notifications`]: telling others.
 //! * [`metrics`], [`log`]: what others are told of this server.
 
 pub mod basic;
 pub mod body;
+pub mod builds;
 pub mod credentials;
 pub mod feed;
 pub mod git;

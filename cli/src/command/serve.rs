@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use access::{Authenticator, keys::Keys, link::LinkKey};
-use api::{Api, pipewright::Pipewright, trail::Trail};
+use api::{Api, Service, pipewright::Pipewright, trail::Trail};
 use approval_callback::Callback;
 use embedded::{
     AccessKeyStore, AuditLog, Cursors as CursorStore, Isolation, MasterKey, Secrets,
@@ -30,7 +30,7 @@ use crate::{
     local::{Local, LocalOptions, Running, secrets, source_at},
     machine::Notice,
     serve::{
-        credentials,
+        builds, credentials,
         feed::Feed,
         git::Git,
         log::{Level, Log},
@@ -72,7 +72,7 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let mut terminate = listen_for(SignalKind::terminate())?;
     state::make(&args.data).map_err(|error| Failure::system("make the data directory", &error))?;
-    let local = open(args).await?;
+    let mut local = open(args).await?;
     let listener = server::listen(args.listen).map_err(|error| occupied(args, &error))?;
     let address = listener
         .local_addr()
@@ -95,8 +95,10 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let notifier = notifier(args, &local, links).await?;
     let (stop, stopped) = watch::channel(false);
     let store = Arc::clone(&local.store);
-    let builds = local.builds.clone();
+    let runner = local.builds.clone();
     let logs = local.logs.clone();
+    let nudge = Arc::new(Notify::new());
+    let codebuild = builds::record(&mut local, &nudge);
     let running = local.start()?;
     let world = running.world.clone();
     let keys: Arc<dyn Keys> = Arc::clone(&secured.keyring) as Arc<dyn Keys>;
@@ -117,16 +119,19 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
         Arc::clone(&world.clock),
         Arc::clone(&world.random),
     ));
+    let page_key = secured.master.derive("tokens of next pages");
+    let mut more: Vec<Arc<dyn Service>> = vec![Arc::new(Pipewright {
+        world: world.clone(),
+        keyring: Arc::clone(&secured.keyring),
+        logs: Arc::new(logs.clone()),
+    })];
+    more.extend(builds::services(&codebuild, logs, page_key));
     let api = Api::new(api::Options {
         world: world.clone(),
         authenticator: Arc::clone(&authenticator),
         trail: Arc::clone(&trail),
-        page_key: secured.master.derive("tokens of next pages"),
-        more: vec![Arc::new(Pipewright {
-            world: world.clone(),
-            keyring: Arc::clone(&secured.keyring),
-            logs: Arc::new(logs),
-        })],
+        page_key,
+        more,
     });
     let watched = Arc::clone(&store);
     let router = Arc::new(Router {
@@ -164,6 +169,7 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     }
     let mut loops = JoinSet::new();
     loops.spawn(remove_expired(Arc::clone(&secured.keyring)));
+    loops.spawn(builds::watch(codebuild, nudge, log));
     loops.spawn(sources::watch(world.clone(), args.poll, wake, log));
     loops.spawn(follow(
         running.machine.subscribe(),
@@ -198,7 +204,7 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
         server.await;
         loops.shutdown().await;
         let until = Instant::now() + args.grace;
-        while builds.running() > 0 && Instant::now() < until {
+        while runner.running() > 0 && Instant::now() < until {
             sleep(LOOK).await;
         }
     };
