@@ -7,5 +7,7 @@ mod bench;
 mod executions;
 #[path = "client/keys.rs"]
 mod keys;
+#[path = "client/projects.rs"]
+mod projects;
 #[path = "client/releases.rs"]
 mod releases;

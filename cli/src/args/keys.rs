@@ -160,6 +160,10 @@ pub struct BuildArgs {
     #[arg(long)]
     pub wait: bool,
 
+    /// Wait, and print the log as it is written
+    #[arg(long)]
+    pub logs: bool,
+
     /// How long to wait: 90s, 20m (or 20), 2h; the build goes on after that
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,

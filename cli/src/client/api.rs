@@ -43,6 +43,8 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 pub enum Service {
     CodePipeline,
     CodeBuild,
+    /// CloudWatch Logs, where builds write.
+    Logs,
     /// What AWS does not have: keys and logs.
     Pipewright,
 }
@@ -53,6 +55,7 @@ impl Service {
         match self {
             Self::CodePipeline => "CodePipeline_20150709",
             Self::CodeBuild => "CodeBuild_20161006",
+            Self::Logs => "Logs_20140328",
             Self::Pipewright => "Pipewright_20261121",
         }
     }
@@ -62,6 +65,15 @@ impl Service {
         match self {
             Self::CodePipeline | Self::Pipewright => "codepipeline",
             Self::CodeBuild => "codebuild",
+            Self::Logs => "logs",
+        }
+    }
+
+    /// The name that variables and files call it by.
+    pub fn setting_name(self) -> &'static str {
+        match self {
+            Self::Logs => "cloudwatch_logs",
+            Self::CodePipeline | Self::CodeBuild | Self::Pipewright => self.signing_name(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The log of an action, read in pieces from where the last reading ended.
+//! The log of an action, read in pieces from where the last reading ended: by our own operation,
+//! which any action has, or as CloudWatch's events, which builds have on AWS, too.
 
 use std::collections::VecDeque;
 
@@ -17,6 +18,8 @@ pub const TAIL_LINES: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     offset: u64,
+    /// Where CloudWatch goes on.
+    token: Option<String>,
     /// Whether there will be no more of it.
     pub is_complete: bool,
     /// The last lines that were read.
@@ -29,6 +32,10 @@ pub struct Of<'a> {
     pub pipeline: &'a str,
     pub execution: &'a str,
     pub action_execution: &'a str,
+    /// The id of the build that it ran, `project:uuid`, once it is known.
+    pub build: Option<&'a str>,
+    /// Whether it has ended.
+    pub is_over: bool,
 }
 
 impl Log {
@@ -55,16 +62,64 @@ impl Log {
         Ok(false)
     }
 
+    /// Like [`Log::read`], of a build's log in CloudWatch.
+    pub fn read_events(
+        &mut self,
+        client: &Client,
+        build: &str,
+        is_over: bool,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<bool, ApiError> {
+        let Some((project, stream)) = build.split_once(':') else {
+            self.is_complete = is_over;
+            return Ok(true);
+        };
+        for _ in 0..PIECES_MAX {
+            let mut input = json!({
+                "logGroupName": format!("/aws/codebuild/{project}"),
+                "logStreamName": stream,
+                "startFromHead": true,
+                "limit": LINES_AT_ONCE,
+            });
+            if let Some(token) = &self.token {
+                input["nextToken"] = json!(token);
+            }
+            let answer = client.ask(Service::Logs, "GetLogEvents", &input)?;
+            if !self.take_events(&answer, each) {
+                self.is_complete = is_over;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes in a page of events; whether there may be another one. The end is where the token stays.
+    fn take_events(&mut self, answer: &Value, each: &mut dyn FnMut(&str)) -> bool {
+        let none = Vec::new();
+        let events = answer["events"].as_array().unwrap_or(&none);
+        for message in events.iter().filter_map(|event| event["message"].as_str()) {
+            self.line(message.trim_end_matches(['\n', '\r']), each);
+        }
+        let next = answer["nextForwardToken"].as_str().map(str::to_owned);
+        let goes_on = next.is_some() && next != self.token;
+        self.token = next.or(self.token.take());
+        goes_on
+    }
+
+    fn line(&mut self, line: &str, each: &mut dyn FnMut(&str)) {
+        each(line);
+        if self.tail.len() == TAIL_LINES {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line.to_owned());
+    }
+
     /// Takes in one piece; says how many lines it had.
     fn take(&mut self, answer: &Value, each: &mut dyn FnMut(&str)) -> usize {
         let none = Vec::new();
         let lines = answer["lines"].as_array().unwrap_or(&none);
         for line in lines.iter().filter_map(Value::as_str) {
-            each(line);
-            if self.tail.len() == TAIL_LINES {
-                self.tail.pop_front();
-            }
-            self.tail.push_back(line.to_owned());
+            self.line(line, each);
         }
         // Without a number of its own the count of lines says where the next piece begins.
         let count = lines.len();
@@ -97,6 +152,21 @@ mod tests {
         assert_eq!(log.take(&last, &mut each), 1);
         assert!(log.is_complete && log.offset == 3);
         assert_eq!(read, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn events_are_read_until_the_token_stays() {
+        let mut log = Log::default();
+        let mut read = Vec::new();
+        let mut each = |line: &str| read.push(line.to_owned());
+        let page =
+            json!({"events": [{"message": "a\n"}, {"message": "b"}], "nextForwardToken": "f/2"});
+        assert!(log.take_events(&page, &mut each));
+        let end = json!({"events": [], "nextForwardToken": "f/2"});
+        assert!(!log.take_events(&end, &mut each));
+        assert!(!log.take_events(&json!({}), &mut each));
+        assert_eq!(log.token.as_deref(), Some("f/2"));
+        assert_eq!(read, ["a", "b"]);
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub struct Settings {
     /// One endpoint for each service; AWS's own where there is none.
     codepipeline: Option<String>,
     codebuild: Option<String>,
+    logs: Option<String>,
     /// Certificates that are trusted instead of the usual ones.
     pub ca_bundle: Option<PathBuf>,
 }
@@ -48,11 +49,7 @@ pub struct Settings {
 impl Settings {
     /// The URL of a service, without a path.
     pub fn endpoint(&self, service: Service) -> String {
-        let named = match service {
-            Service::CodePipeline | Service::Pipewright => &self.codepipeline,
-            Service::CodeBuild => &self.codebuild,
-        };
-        named.clone().unwrap_or_else(|| {
+        self.named(service).cloned().unwrap_or_else(|| {
             let suffix = if self.region.starts_with("cn-") {
                 ".cn"
             } else {
@@ -65,10 +62,16 @@ impl Settings {
 
     /// Whether somebody named an endpoint: if not, it is AWS.
     pub fn is_named(&self, service: Service) -> bool {
-        match service {
-            Service::CodePipeline | Service::Pipewright => self.codepipeline.is_some(),
-            Service::CodeBuild => self.codebuild.is_some(),
-        }
+        self.named(service).is_some()
+    }
+
+    fn named(&self, service: Service) -> Option<&String> {
+        let named = match service {
+            Service::CodePipeline | Service::Pipewright => &self.codepipeline,
+            Service::CodeBuild => &self.codebuild,
+            Service::Logs => &self.logs,
+        };
+        named.as_ref()
     }
 }
 
@@ -148,7 +151,7 @@ impl Files {
     fn endpoint(&self, profile: &str, service: Service) -> Option<String> {
         let services = self.get(profile, "services");
         let own = services.and_then(|name| {
-            let key = format!("{}.endpoint_url", service.signing_name());
+            let key = format!("{}.endpoint_url", service.setting_name());
             let value = self.config.get(&format!("services {name}"), &key)?;
             Some(value.to_owned())
         });
@@ -205,14 +208,15 @@ pub fn resolve(connection: &Connection, around: &Around<'_>) -> Result<Settings,
         },
         codepipeline: endpoint(Service::CodePipeline),
         codebuild: endpoint(Service::CodeBuild),
+        logs: endpoint(Service::Logs),
         ca_bundle: around.variable("AWS_CA_BUNDLE").map(PathBuf::from),
     };
     if found.is_none() {
         let own = |service| local.endpoint(LOCAL_PROFILE, service);
-        let of_local = settings.codepipeline.is_none() && settings.codebuild.is_none();
-        if of_local {
+        if settings.codepipeline.is_none() && settings.codebuild.is_none() {
             settings.codepipeline = own(Service::CodePipeline);
             settings.codebuild = own(Service::CodeBuild);
+            settings.logs = own(Service::Logs);
         }
     }
     let named = [
@@ -271,7 +275,7 @@ fn endpoint(
     if ignored.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return None;
     }
-    let name = service.signing_name().to_ascii_uppercase();
+    let name = service.setting_name().to_ascii_uppercase();
     around
         .variable(&format!("AWS_ENDPOINT_URL_{name}"))
         .or_else(|| around.variable("AWS_ENDPOINT_URL"))

@@ -49,6 +49,7 @@ fn command(settings: &Settings, args: &AwsArgs) -> Command {
         (Service::CodePipeline, "AWS_ENDPOINT_URL"),
         (Service::CodePipeline, "AWS_ENDPOINT_URL_CODEPIPELINE"),
         (Service::CodeBuild, "AWS_ENDPOINT_URL_CODEBUILD"),
+        (Service::Logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
     ] {
         if settings.is_named(service) {
             command.env(variable, settings.endpoint(service));

@@ -34,6 +34,9 @@ struct Attempt {
     name: String,
     /// Where its log is kept, if not at the endpoint.
     url: Option<String>,
+    /// The build that it ran, when it is known.
+    build: Option<String>,
+    is_over: bool,
 }
 
 pub(super) fn run(args: &LogsArgs, terminal: Terminal) -> Result<Exit, Failure> {
@@ -55,10 +58,10 @@ pub(super) fn run(args: &LogsArgs, terminal: Terminal) -> Result<Exit, Failure> 
         for attempt in &attempts {
             is_read &= print(&client, &found, attempt, &mut logs, &mut printer)?;
         }
-        if logs.is_absent() {
+        let goes_on = matches!(snapshot.status(), "InProgress" | "Stopping");
+        if logs.is_absent() && !(goes_on && args.follow) {
             return Err(absent(&attempts));
         }
-        let goes_on = matches!(snapshot.status(), "InProgress" | "Stopping");
         let is_complete = attempts.iter().all(|attempt| logs.is_complete(&attempt.id));
         let is_over = is_read && (!args.follow || (!goes_on && is_complete));
         if is_over || printer.is_closed {
@@ -110,6 +113,8 @@ fn attempts(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Vec<Attempt>, F
             id: text("actionExecutionId").to_owned(),
             name,
             url: result["externalExecutionUrl"].as_str().map(str::to_owned),
+            build: result["externalExecutionId"].as_str().map(str::to_owned),
+            is_over: detail["status"] != "InProgress",
         });
     }
     match wanted {
@@ -138,6 +143,8 @@ fn print(
         pipeline: &found.pipeline,
         execution: &found.execution,
         action_execution: &attempt.id,
+        build: attempt.build.as_deref(),
+        is_over: attempt.is_over,
     };
     let mut lines = Vec::new();
     let is_read = logs.read(client, of, &mut |line| lines.push(line.to_owned()))?;

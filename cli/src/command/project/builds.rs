@@ -14,6 +14,7 @@ use crate::{
     client::{
         Client, Service, answer,
         api::{self, now},
+        log::Log,
         table::{Table, status},
         when,
     },
@@ -33,10 +34,11 @@ pub(super) fn build(
     args: &BuildArgs,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
-    if args.timeout.is_some() && !args.wait {
+    let waits = args.wait || args.logs;
+    if args.timeout.is_some() && !waits {
         return Err(
             Failure::usage("--timeout says how long to wait, and nothing waits")
-                .with_help("add --wait"),
+                .with_help("add --wait or --logs"),
         );
     }
     let mut input = json!({"projectName": args.name, "idempotencyToken": api::token()});
@@ -57,7 +59,7 @@ pub(super) fn build(
     })?;
     let build = answer["build"].take();
     let id = build["id"].as_str().unwrap_or_default().to_owned();
-    if !args.wait {
+    if !waits {
         if terminal.output == Output::Text {
             answer::text(&format!("{id}\n"))?;
             terminal.say(&format!(
@@ -69,15 +71,12 @@ pub(super) fn build(
         }
         return Ok(Exit::Succeeded);
     }
-    wait(client, &id, args.timeout, terminal)
+    wait(client, &id, args, terminal)
 }
 
-fn wait(
-    client: &Client,
-    id: &str,
-    timeout: Option<Duration>,
-    terminal: Terminal,
-) -> Result<Exit, Failure> {
+fn wait(client: &Client, id: &str, args: &BuildArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    let timeout = args.timeout;
+    let mut log = Log::default();
     let deadline = Instant::now() + timeout.unwrap_or(BUILD_WITHIN);
     let mut phase = String::new();
     loop {
@@ -89,6 +88,9 @@ fn wait(
         }
         let word = build["buildStatus"].as_str().unwrap_or_default();
         let is_over = build["buildComplete"] == json!(true) || !matches!(word, "" | "IN_PROGRESS");
+        if args.logs {
+            read(client, id, is_over, &mut log, terminal)?;
+        }
         if is_over {
             return ended(&build, terminal);
         }
@@ -101,6 +103,22 @@ fn wait(
             return Err(failure.with_help("give it more with --timeout TIME"));
         }
         thread::sleep(LOOK);
+    }
+}
+
+/// Prints what is new in the log, where there is one.
+fn read(
+    client: &Client,
+    id: &str,
+    is_over: bool,
+    log: &mut Log,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let mut print = |line: &str| terminal.insist(&harmless(line));
+    match log.read_events(client, id, is_over, &mut print) {
+        // A build that has just begun has written nothing yet.
+        Err(error) if error.is_not_found() => Ok(()),
+        read => Ok(read.map(drop)?),
     }
 }
 

@@ -16,6 +16,9 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// What CodeBuild must be told and nothing here depends on.
 const COMPUTE_TYPE: &str = "BUILD_GENERAL1_SMALL";
 const ENVIRONMENT_TYPE: &str = "LINUX_CONTAINER";
+/// The image of a project that names none: the API wants one. A server without containers runs every
+/// build on its own tools.
+const IMAGE: &str = "aws/codebuild/standard:7.0";
 /// The builds of a pipeline get their sources from it and give it their artifacts.
 const OF_PIPELINE: &str = "CODEPIPELINE";
 
@@ -105,6 +108,9 @@ fn complete(project: &Project) -> Result<Value, Failure> {
     let environment = &mut document["environment"];
     environment["type"] = json!(ENVIRONMENT_TYPE);
     environment["computeType"] = json!(COMPUTE_TYPE);
+    if environment["image"].is_null() {
+        environment["image"] = json!(IMAGE);
+    }
     Ok(document)
 }
 
@@ -151,6 +157,7 @@ pipeline:
         let all = load_text("p.yml", &text, &[]).expect("projects");
         assert_eq!(all.len(), 2);
         assert_eq!(all[0]["environment"]["image"], "rust:1.95");
+        assert_eq!(all[1]["environment"]["image"], IMAGE);
         assert_eq!(all[0]["source"]["type"], "CODEPIPELINE");
         assert_eq!(all[0]["timeoutInMinutes"], 20);
         let two = load_text("p.yml", &text, &["two"]).expect("a project");

@@ -109,6 +109,8 @@ fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
         pipeline: &follower.found.pipeline,
         execution: &follower.found.execution,
         action_execution: &id,
+        build: action.output.external_execution_id.as_deref(),
+        is_over: true,
     };
     follower.logs.read(follower.client, of, &mut |_| {})?;
     let lines = follower.logs.tail(&id);

@@ -21,7 +21,7 @@ use crate::{
     },
     exit::Exit,
     failure::Failure,
-    progress::{Progress, Status, show::Show},
+    progress::{ActionRow, Progress, Status, show::Show},
     terminal::{Terminal, harmless},
 };
 
@@ -192,6 +192,12 @@ impl<'a> Follower<'a> {
             let Some(row) = self.progress.action_mut(stage, action) else {
                 continue;
             };
+            if row.id == Some(id) {
+                let result = &detail["output"]["executionResult"];
+                let external = result["externalExecutionId"].as_str();
+                // Where it writes its log is known before its end.
+                row.output.external_execution_id = external.map(str::to_owned);
+            }
             if row.status != Status::Waiting || row.id != Some(id) || !self.asked.insert(id) {
                 continue;
             }
@@ -237,21 +243,26 @@ impl<'a> Follower<'a> {
         if self.manner.is_silent || self.terminal.is_quiet() {
             return Ok(());
         }
-        let wanted: Vec<(Uuid, String, String)> = self
+        let wanted: Vec<(String, String, ActionRow)> = self
             .progress
             .actions()
             .filter(|(_, row)| self.logs.is_wanted(row))
-            .filter_map(|(stage, row)| Some((row.id?, stage.name.clone(), row.name.clone())))
+            .filter_map(|(stage, row)| {
+                let id = row.id?.to_string();
+                Some((id, stage.name.clone(), row.clone()))
+            })
             .collect();
-        for (id, stage, action) in wanted {
+        for (stream, stage, row) in wanted {
+            let action = row.name.clone();
             let mut lines = Vec::new();
-            let stream = id.to_string();
             let read = self.logs.read(
                 self.client,
                 Of {
                     pipeline: &self.found.pipeline,
                     execution: &self.found.execution,
                     action_execution: &stream,
+                    build: row.output.external_execution_id.as_deref(),
+                    is_over: row.status.is_terminal(),
                 },
                 &mut |line| lines.push(line.to_owned()),
             );
@@ -261,12 +272,10 @@ impl<'a> Follower<'a> {
                 self.show.log(&stage, &action, &line, now());
             }
         }
-        if self.logs.is_absent() && self.manner.with_logs {
+        if self.logs.is_absent() && self.manner.with_logs && self.progress.is_over() {
             self.manner.with_logs = false;
-            self.show.insist(
-                "warning: this endpoint gives no logs: they are where the actions ran, CloudWatch \
-                 on AWS",
-            );
+            self.show
+                .insist("warning: this endpoint gave no logs: they are where the actions ran");
         }
         Ok(())
     }
