@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt::Write as _,
     io,
     str::FromStr as _,
     sync::Arc,
@@ -165,7 +166,8 @@ impl Feed {
                 };
                 let mut piece = String::new();
                 for (position, event) in events {
-                    piece.push_str(&format!("id: {position}\ndata: {event}\n\n"));
+                    // Writing to a string cannot fail.
+                    let _ = write!(piece, "id: {position}\ndata: {event}\n\n");
                 }
                 if piece.is_empty() && !more {
                     // Whoever waits learns that it is still connected, and we that it still is.

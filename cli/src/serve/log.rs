@@ -1,6 +1,6 @@
 //! The log of a server: one line a request, a change or a trouble, for people or for programs.
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use model::Timestamp;
 use serde_json::{Map, Value, json};
@@ -73,7 +73,8 @@ impl Log {
                         Value::String(text) => plain(&text),
                         other => other.to_string(),
                     };
-                    line.push_str(&format!(" {name}={value}"));
+                    // Writing to a string cannot fail.
+                    let _ = write!(line, " {name}={value}");
                 }
                 line
             }

@@ -83,7 +83,7 @@ impl Router {
                 ("operation", operation.into()),
                 ("status", status.into()),
                 ("exception", exception.map_or(Value::Null, Value::from)),
-                ("ms", json!(begun.elapsed().as_micros() as f64 / 1000.0)),
+                ("ms", json!(begun.elapsed().as_secs_f64() * 1000.0)),
                 ("from", from.to_string().into()),
                 ("request_id", id.map_or(Value::Null, Value::from)),
             ],

@@ -33,7 +33,7 @@ impl Tokens {
         now: Timestamp,
     ) -> String {
         let until = now.0.saturating_add(LIFETIME_MILLIS).to_be_bytes();
-        let mut bytes = self.seal(operation, input, place, &until).to_vec();
+        let mut bytes = self.seal(operation, input, place, until).to_vec();
         bytes.extend_from_slice(&until);
         bytes.extend_from_slice(place.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
@@ -58,7 +58,7 @@ impl Tokens {
         let (seal, rest) = bytes.split_first_chunk::<SEAL_BYTES>()?;
         let (until, place) = rest.split_first_chunk::<8>()?;
         let place = std::str::from_utf8(place).ok()?;
-        let expected = self.seal(operation, input, place, until);
+        let expected = self.seal(operation, input, place, *until);
         let is_ours = bool::from(subtle::ConstantTimeEq::ct_eq(&expected[..], &seal[..]));
         let is_fresh = i64::from_be_bytes(*until) >= now.0;
         (is_ours && is_fresh).then(|| place.to_owned())
@@ -69,7 +69,7 @@ impl Tokens {
         operation: &str,
         input: &Value,
         place: &str,
-        until: &[u8; 8],
+        until: [u8; 8],
     ) -> [u8; SEAL_BYTES] {
         let mut arguments = input.clone();
         if let Value::Object(map) = &mut arguments {
@@ -85,7 +85,7 @@ impl Tokens {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        mac.update(until);
+        mac.update(&until);
         let whole = mac.finalize().into_bytes();
         let mut seal = [0; SEAL_BYTES];
         seal.copy_from_slice(&whole[..SEAL_BYTES]);

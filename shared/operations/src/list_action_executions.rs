@@ -1,7 +1,7 @@
 //! `ListActionExecutions` (spec 10; spec 40 §5).
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -60,16 +60,13 @@ pub async fn list_action_executions(
     let mut items = Vec::with_capacity(found.len());
     for attempt in found {
         let version = attempt.job.pipeline_version;
-        let definition = match definitions.get(&version) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let found = world
-                    .pipelines
-                    .definition(&request.pipeline, version)
-                    .await?;
+        let definition = match definitions.entry(version) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(place) => {
+                let pipelines = &world.pipelines;
+                let found = pipelines.definition(&request.pipeline, version).await?;
                 let found = found.ok_or(Rejection::PipelineVersionNotFound(version))?;
-                definitions.insert(version, Arc::clone(&found));
-                found
+                Arc::clone(place.insert(found))
             }
         };
         items.push((attempt, definition));

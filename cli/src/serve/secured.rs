@@ -1,0 +1,77 @@
+//! The keys of a server, and the trail of what they were used for.
+
+use std::{sync::Arc, time::Duration};
+
+use embedded::{
+    AccessKeyStore, AuditLog, MasterKey,
+    audit::{self, AuditOptions},
+};
+use keyring::{Keyring, KeyringOptions};
+use tokio::time::sleep;
+
+use super::log::{Level, Log};
+use crate::{
+    exit::Exit,
+    failure::{Failure, chain},
+    local::Local,
+};
+
+/// How often what is over is removed.
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
+
+/// What nobody else may have.
+pub struct Secured {
+    pub master: MasterKey,
+    pub keyring: Arc<Keyring>,
+    pub audit: AuditLog,
+}
+
+impl Secured {
+    /// Opens them, or makes them on the first start.
+    pub fn open(local: &Local) -> Result<Self, Failure> {
+        let world = &local.world;
+        let master = MasterKey::open(&local.directory, &*world.random)
+            .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
+        let keys = AccessKeyStore::open(&local.directory)
+            .map_err(|error| Failure::system("open the access keys", &error))?;
+        let keyring = Arc::new(Keyring::new(KeyringOptions {
+            keys: Arc::new(keys),
+            clock: Arc::clone(&world.clock),
+            random: Arc::clone(&world.random),
+            account: world.account.id.clone(),
+            sealing_key: master.for_access_keys(),
+        }));
+        let options = AuditOptions {
+            key: master.for_audit(),
+            clock: Arc::clone(&world.clock),
+            account: Arc::clone(&world.account),
+            file_bytes_max: audit::FILE_BYTES_MAX,
+        };
+        let audit = AuditLog::open(&local.directory, options)
+            .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
+        Ok(Self {
+            master,
+            keyring,
+            audit,
+        })
+    }
+
+    /// Says what was found wrong when the trail was opened.
+    pub fn report(&self, log: Log) {
+        if let Some(recovery) = self.audit.recovery() {
+            let text = format!("{recovery:?}");
+            let message =
+                "the audit trail was not as it should be; `pipewright audit verify` says more";
+            log.write(Level::Warning, message, [("found", text.into())]);
+        }
+    }
+}
+
+/// Removes temporary credentials that are over, until it is dropped.
+pub async fn remove_expired(keyring: Arc<Keyring>) {
+    loop {
+        // What cannot be removed now is good for nothing, and there the next time.
+        let _ = keyring.remove_expired().await;
+        sleep(HOUSEKEEPING).await;
+    }
+}
