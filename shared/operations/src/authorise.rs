@@ -63,8 +63,8 @@ pub(crate) async fn authorise(
     };
     let mut context = BTreeMap::new();
     if let Some(pipeline) = resource.pipeline() {
-        let loaded = world.pipelines.load(pipeline, None).await?;
-        let tags = loaded.map_or_else(Arc::default, |loaded| loaded.state.tags);
+        let seen = world.pipelines.glance(pipeline).await?;
+        let tags = seen.map_or_else(Arc::default, |seen| seen.tags);
         for (key, value) in tags.iter() {
             let key = format!("aws:resourcetag/{}", key.to_lowercase());
             context.insert(key, vec![value.clone()]);

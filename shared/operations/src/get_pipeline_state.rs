@@ -12,6 +12,7 @@ use model::{
     state::{StageRetry, Transition},
 };
 use ports::{World, store::ActionExecution};
+use uuid::Uuid;
 
 use crate::{OperationError, Resource, authorise, existing};
 
@@ -52,6 +53,19 @@ pub struct ActionView {
     pub declaration: ActionDeclaration,
     /// The newest run, whichever execution it belongs to.
     pub latest: Option<ActionExecution>,
+}
+
+/// The id of the pipeline's last commit: as long as that is the same, so is its state.
+pub async fn pipeline_state_commit(
+    world: &World,
+    request: &GetPipelineState,
+) -> Result<Uuid, OperationError> {
+    let (resource, none) = (Resource::Pipeline(&request.pipeline), BTreeMap::new());
+    authorise(world, &request.by, "GetPipelineState", resource, &none).await?;
+    let seen = world.pipelines.glance(&request.pipeline).await?;
+    let seen = seen.filter(|seen| !seen.is_deleting);
+    let missing = || Rejection::PipelineNotFound(request.pipeline.clone());
+    Ok(seen.ok_or_else(missing)?.commit)
 }
 
 /// What goes on in a pipeline. A PARALLEL one has no state beyond its transitions.
@@ -196,7 +210,7 @@ impl<'a> Runs<'a> {
 
 impl ActionView {
     /// The token that an answer to the open approval must bear.
-    pub fn open_approval(&self) -> Option<uuid::Uuid> {
+    pub fn open_approval(&self) -> Option<Uuid> {
         let latest = self.latest.as_ref()?;
         let is_approval =
             self.declaration.action_type_id.category == model::ActionCategory::Approval;

@@ -58,6 +58,7 @@ pub use get_pipeline::{GetPipeline, Pipeline, get_pipeline};
 pub use get_pipeline_execution::{GetPipelineExecution, get_pipeline_execution};
 pub use get_pipeline_state::{
     ActionView, GetPipelineState, PipelineView, StageView, get_pipeline_state,
+    pipeline_state_commit,
 };
 pub use list_action_executions::{
     ActionExecutionFilter, ListActionExecutions, list_action_executions,

@@ -142,7 +142,9 @@ impl Progress {
     /// The agent's report with what came before it.
     pub(crate) fn complete(&self, mut report: BuildReport, now: Timestamp) -> BuildReport {
         let mut before = self.clone();
-        before.leave(now);
+        // What came before it ended when the agent began.
+        let begun = report.phases.first().map(|phase| phase.started);
+        before.leave(begun.unwrap_or(now));
         before.phases.append(&mut report.phases);
         BuildReport {
             phases: before.phases,
@@ -240,6 +242,27 @@ mod tests {
         assert_eq!(
             told(&report)[2..],
             ["PROVISIONING SUCCEEDED 3-6", "DOWNLOAD_SOURCE FAULT 6-6"]
+        );
+    }
+
+    #[test]
+    fn the_runners_part_ends_where_the_agents_begins() {
+        let mut progress = Progress::new("process", "b1", Timestamp(1));
+        progress.enter("PROVISIONING", Timestamp(3));
+        let mut report = progress.fail(&Failure::stopped(), Timestamp(4));
+        report.phases = vec![BuildPhase {
+            phase_type: "DOWNLOAD_SOURCE".to_owned(),
+            started: Timestamp(5),
+            ended: Some(Timestamp(6)),
+            ..report.phases[0].clone()
+        }];
+        let report = progress.complete(report, Timestamp(99));
+        assert_eq!(
+            told(&report)[2..],
+            [
+                "PROVISIONING SUCCEEDED 3-5",
+                "DOWNLOAD_SOURCE SUCCEEDED 5-6"
+            ]
         );
     }
 

@@ -162,9 +162,13 @@ async fn tree(codebuild: &CodeBuild, record: &BuildRecord) -> Result<BuildInput,
             key: &key,
             from: &file,
             metadata: ObjectMetadata::default(),
-            create_only: false,
+            // A build that begins again has packed the same commit before.
+            create_only: true,
         };
-        objects.put(object).await
+        match objects.put(object).await {
+            Ok(_) | Err(ObjectError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     };
     stored.await.map_err(|error: ObjectError| {
         let message = format!("the source cannot be stored: {error}");
