@@ -152,7 +152,7 @@ fn router(
         more,
     });
     Ok(Arc::new(Router {
-        api,
+        api: Arc::new(api),
         buckets: buckets(world, &keys, data.join(UPLOADS), &bells.sources)?,
         trail,
         git: Arc::new(Git {

@@ -34,7 +34,7 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Everything that answers requests.
 pub struct Router {
-    pub api: Api,
+    pub api: Arc<Api>,
     pub buckets: s3::Service,
     pub trail: Arc<Trail>,
     pub git: Arc<Git>,
@@ -131,7 +131,7 @@ impl Router {
             _ => match collect(&parts, body, api::BODY_BYTES_MAX).await {
                 Ok(body) => {
                     let request = Request::from_parts(parts, body);
-                    self.api.handle(request, source).await.map(whole)
+                    self.operate(request, source).await
                 }
                 Err(answer) => answer,
             },
@@ -140,6 +140,22 @@ impl Router {
 }
 
 impl Router {
+    /// Carries out an operation to its end, even if whoever asked does not wait for it: what was
+    /// begun is recorded and delivered.
+    async fn operate(&self, request: Request<Bytes>, source: &str) -> Answer {
+        let (api, source) = (Arc::clone(&self.api), source.to_owned());
+        let handled = tokio::spawn(async move { api.handle(request, &source).await });
+        match handled.await {
+            Ok(answer) => answer.map(whole),
+            Err(_) => {
+                let message = "an operation failed unexpectedly";
+                self.log.write(Level::Error, message, []);
+                let body = json!({"__type": "InternalFailure", "message": message});
+                text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
+            }
+        }
+    }
+
     /// Answers a request for a bucket, and takes it into the trail.
     async fn bucket(&self, mut request: Request<Incoming>, source: &str) -> Answer {
         let context = BTreeMap::from([("aws:sourceip".to_owned(), vec![source.to_owned()])]);

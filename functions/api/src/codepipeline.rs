@@ -23,6 +23,7 @@ mod untag_resource;
 mod update_pipeline;
 
 use access::Caller;
+use bytes::Bytes;
 use model::ExecutionId;
 use operations::OperationError;
 use ports::World;
@@ -33,6 +34,7 @@ use crate::{
     error::ApiError,
     handle::{Call, Service},
     page::Tokens,
+    ready::Ready,
     shape,
 };
 
@@ -40,6 +42,7 @@ use crate::{
 pub struct CodePipeline {
     pub(crate) world: World,
     pub(crate) tokens: Tokens,
+    pub(crate) states: Ready,
 }
 
 /// Operations of CodePipeline that are not here yet.
@@ -126,6 +129,13 @@ impl Service for CodePipeline {
 
     fn only_reads(&self, operation: &str) -> bool {
         operation.starts_with("Get") || operation.starts_with("List")
+    }
+
+    async fn ready(&self, call: &Call<'_>) -> Option<Result<Bytes, ApiError>> {
+        if call.operation == "GetPipelineState" {
+            return Some(get_pipeline_state::ready(self, call).await);
+        }
+        None
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Value, ApiError> {

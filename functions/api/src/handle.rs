@@ -20,6 +20,7 @@ use crate::{
     codepipeline,
     error::ApiError,
     page::Tokens,
+    ready::Ready,
     trail::{Entry, Trail},
 };
 
@@ -39,6 +40,11 @@ pub trait Service: Send + Sync {
 
     /// Whether the operation changes nothing.
     fn only_reads(&self, operation: &str) -> bool;
+
+    /// The answer as a text, from services that have some of them ready.
+    async fn ready(&self, _call: &Call<'_>) -> Option<Result<Bytes, ApiError>> {
+        None
+    }
 
     /// Carries out an operation; the answer has no body where the value is null.
     async fn call(&self, call: Call<'_>) -> Result<Value, ApiError>;
@@ -86,6 +92,7 @@ impl Api {
         let own = codepipeline::CodePipeline {
             world: options.world.clone(),
             tokens: Tokens::new(options.page_key),
+            states: Ready::default(),
         };
         let mut services: Vec<Arc<dyn Service>> = vec![Arc::new(own)];
         services.extend(options.more);
@@ -215,7 +222,7 @@ impl Api {
         user: UserIdentity,
         input: Option<Value>,
         error: Option<&ApiError>,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<(), ApiError> {
         let entry = Entry {
             user,
             service: told.service.to_owned(),
@@ -229,7 +236,7 @@ impl Api {
             additional: Value::Null,
         };
         match self.trail.tell(entry).await {
-            Ok(()) => Ok(Value::Null),
+            Ok(()) => Ok(()),
             Err(error) => Err(ApiError::unaudited(&error.to_string())),
         }
     }
@@ -277,7 +284,8 @@ fn parameters(input: &Value) -> Value {
     }
 }
 
-type Outcome = Result<(Value, Value), (Option<Value>, ApiError)>;
+/// What was asked for, and the text of the answer.
+type Outcome = Result<(Value, Bytes), (Option<Value>, ApiError)>;
 
 async fn carry_out(service: &dyn Service, operation: &str, caller: Caller, body: &[u8]) -> Outcome {
     let none = |error| (None, error);
@@ -296,8 +304,15 @@ async fn carry_out(service: &dyn Service, operation: &str, caller: Caller, body:
         input: input.clone(),
         body: text,
     };
-    match service.call(call).await {
-        Ok(output) => Ok((input, output)),
+    let answer = match service.ready(&call).await {
+        Some(ready) => ready,
+        None => service.call(call).await.map(|output| match output {
+            Value::Null => Bytes::new(),
+            output => Bytes::from(output.to_string()),
+        }),
+    };
+    match answer {
+        Ok(text) => Ok((input, text)),
         Err(error) => Err((Some(input), error)),
     }
 }
@@ -315,10 +330,9 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn respond(id: Uuid, answer: Result<Value, ApiError>) -> http::Response<Bytes> {
+fn respond(id: Uuid, answer: Result<Bytes, ApiError>) -> http::Response<Bytes> {
     let (status, body, exception) = match answer {
-        Ok(Value::Null) => (StatusCode::OK, Bytes::new(), None),
-        Ok(output) => (StatusCode::OK, Bytes::from(output.to_string()), None),
+        Ok(text) => (StatusCode::OK, text, None),
         Err(error) => (
             StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             Bytes::from(error.body()),

@@ -16,6 +16,7 @@ mod handle;
 pub mod logs;
 mod page;
 pub mod pipewright;
+mod ready;
 pub mod shape;
 pub mod trail;
 

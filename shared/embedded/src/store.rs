@@ -31,7 +31,8 @@ use std::{
 use async_trait::async_trait;
 use model::{AttemptKey, Execution, ExecutionId, Job, PipelineDeclaration, Timestamp};
 use ports::store::{
-    ActionExecution, ActionPosition, Commit, JournalEntry, Loaded, Outbox, PipelineStore, StoreError,
+    ActionExecution, ActionPosition, Commit, Glance, JournalEntry, Loaded, Outbox, PipelineStore,
+    StoreError,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -212,6 +213,14 @@ impl PipelineStore for Store {
             self.read(|connection| queries::join(connection, entry.number, state, id))?;
         }
         Ok(Some(loaded))
+    }
+
+    async fn glance(&self, pipeline: &str) -> Result<Option<Glance>, StoreError> {
+        Ok(self.entry(pipeline)?.map(|entry| Glance {
+            commit: entry.commit,
+            tags: Arc::clone(&entry.state.tags),
+            is_deleting: entry.state.head.deleting,
+        }))
     }
 
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {

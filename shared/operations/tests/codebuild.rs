@@ -74,7 +74,7 @@ async fn a_token_starts_one_build_and_belongs_to_one_request() {
     let start = async |request: &str| {
         let request = StartBuild {
             token: Some(("t".to_owned(), request.to_owned())),
-            ..bench.request("web")
+            ..Bench::request("web")
         };
         start_build(&bench.codebuild, request).await
     };
@@ -110,7 +110,7 @@ async fn what_cannot_begin_fails_in_the_phase_that_is_to_blame() {
     };
     let request = StartBuild {
         overrides: spec,
-        ..bench.request("web")
+        ..Bench::request("web")
     };
     let unread = start_build(&bench.codebuild, request).await.unwrap();
     bench.settle().await.unwrap();
@@ -164,7 +164,7 @@ async fn a_commit_is_packed_pinned_and_cleared_away() {
             source_version: Some("main".to_owned()),
             ..Overrides::default()
         },
-        ..bench.request("web")
+        ..Bench::request("web")
     };
     start_build(&bench.codebuild, request).await.unwrap();
     bench.settle().await.unwrap();
@@ -220,7 +220,7 @@ async fn a_build_is_stopped_before_it_begins_while_it_runs_and_not_afterwards() 
     bench.settle().await.unwrap();
     stop(&running).await;
     bench.settle().await.unwrap();
-    assert_eq!(bench.runner.stopped(), [running.clone()]);
+    assert_eq!(bench.runner.stopped(), std::slice::from_ref(&running));
     assert_eq!(
         status(&bench.look(&running).await),
         Some(BuildStatus::Stopped)

@@ -1,6 +1,6 @@
 //! Pipelines, their executions and their history.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use model::{
@@ -23,6 +23,16 @@ pub trait PipelineStore: Send + Sync {
         pipeline: &str,
         also: Option<ExecutionId>,
     ) -> Result<Option<Loaded>, StoreError>;
+
+    /// What is asked of a pipeline all the time, without the rest of it.
+    async fn glance(&self, pipeline: &str) -> Result<Option<Glance>, StoreError> {
+        let loaded = self.load(pipeline, None).await?;
+        Ok(loaded.map(|loaded| Glance {
+            commit: loaded.commit,
+            tags: loaded.state.tags,
+            is_deleting: loaded.state.head.deleting,
+        }))
+    }
 
     /// Writes everything in `commit` at once, if the pipeline still has the expected version.
     ///
@@ -110,6 +120,15 @@ pub struct Loaded {
     pub version: u64,
     /// The id of the last of them: tells whose an ambiguous commit was.
     pub commit: Uuid,
+}
+
+/// A pipeline at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// The id of its last commit: as long as this is the same, so is everything else.
+    pub commit: Uuid,
+    pub tags: Arc<BTreeMap<String, String>>,
+    pub is_deleting: bool,
 }
 
 /// One atomic write of one pipeline.

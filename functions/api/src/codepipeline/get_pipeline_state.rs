@@ -1,7 +1,10 @@
 //! `GetPipelineState` (spec 10).
 
+use bytes::Bytes;
 use model::{ActionCategory, ExecutionId, ExecutionStatus, state::Transition};
-use operations::{ActionView, GetPipelineState, StageView, get_pipeline_state};
+use operations::{
+    ActionView, GetPipelineState, StageView, get_pipeline_state, pipeline_state_commit,
+};
 use serde_json::{Value, json};
 
 use super::{CodePipeline, text};
@@ -12,13 +15,39 @@ use crate::{
     shape::{self, Member},
 };
 
+/// How long the API lets a sign of a change be (`RevisionChangeIdentifier`).
+const CHANGE_CHARACTERS_MAX: usize = 100;
+
 pub(super) static SHAPE: &[Member] = &[shape::required("name", shape::NAME)];
+
+/// The answer as a text that may have been made before.
+pub(super) async fn ready(service: &CodePipeline, call: &Call<'_>) -> Result<Bytes, ApiError> {
+    shape::check(&call.input, SHAPE)?;
+    let request = GetPipelineState {
+        pipeline: text(&call.input, "name"),
+        by: call.caller.clone(),
+    };
+    let name = request.pipeline.clone();
+    let commit = pipeline_state_commit(&service.world, &request).await;
+    let commit = commit.map_err(|error| service.error(&error))?;
+    if let Some(text) = service.states.get(&name, commit) {
+        return Ok(text);
+    }
+    // What was committed meanwhile is in the text too, which is then kept for nothing.
+    let text = Bytes::from(state(service, request).await?.to_string());
+    service.states.put(&name, commit, text.clone());
+    Ok(text)
+}
 
 pub(super) async fn call(service: &CodePipeline, call: Call<'_>) -> Result<Value, ApiError> {
     let request = GetPipelineState {
         pipeline: text(&call.input, "name"),
         by: call.caller,
     };
+    state(service, request).await
+}
+
+async fn state(service: &CodePipeline, request: GetPipelineState) -> Result<Value, ApiError> {
     let found = get_pipeline_state(&service.world, request).await;
     let found = found.map_err(|error| service.error(&error))?;
     let stages: Value = found.stages.iter().map(stage).collect();
@@ -91,9 +120,12 @@ fn action(action: &ActionView) -> Value {
     let revision =
         revision.filter(|_| action.declaration.action_type_id.category == ActionCategory::Source);
     let current = revision.map(|revision| {
+        // Where the source knows of no other sign of a change, it is the revision itself.
+        let change = revision.revision_change_identifier.as_ref();
+        let change = change.unwrap_or(&revision.revision_id);
         json!({
             "revisionId": revision.revision_id,
-            "revisionChangeId": revision.revision_id.chars().take(100).collect::<String>(),
+            "revisionChangeId": change.chars().take(CHANGE_CHARACTERS_MAX).collect::<String>(),
             "created": encode::time(revision.created.unwrap_or(changed)),
         })
     });

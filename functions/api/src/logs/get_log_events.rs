@@ -64,9 +64,9 @@ pub(super) async fn call(service: &Logs, call: Call<'_>) -> Result<Value, ApiErr
         &resource,
         &BTreeMap::new(),
     )
-    .map_err(|error| ApiError::of_operation(&error, account))?;
+    .map_err(|error| failed(&error, account))?;
     let record = service.builds.build(stream).await;
-    let record = record.map_err(|error| failed(error.into(), account))?;
+    let record = record.map_err(|error| failed(&error.into(), account))?;
     let record = record.filter(|record| log_group(record.project()) == group);
     let Some(record) = record else {
         return Err(ApiError::new(
@@ -84,7 +84,7 @@ pub(super) async fn call(service: &Logs, call: Call<'_>) -> Result<Value, ApiErr
         Some(Place::Backward(at)) => backward(service, stream, at, limit).await,
         None => backward(service, stream, u64::MAX, limit).await,
     };
-    let piece = piece.map_err(|error| failed(error, account))?;
+    let piece = piece.map_err(|error| failed(&error, account))?;
     Ok(json!({
         "events": events(&piece, record.started, &call.input),
         "nextForwardToken": format!("f/{}", piece.to),
@@ -96,8 +96,8 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidParameterException", message)
 }
 
-fn failed(error: OperationError, account: &Account) -> ApiError {
-    ApiError::of_operation(&error, account)
+fn failed(error: &OperationError, account: &Account) -> ApiError {
+    ApiError::of_operation(error, account)
 }
 
 /// The group's name, also out of its ARN.

@@ -122,7 +122,7 @@ impl Bench {
         update_project(&self.codebuild, request).await.map(drop)
     }
 
-    pub(crate) fn request(&self, project: &str) -> StartBuild {
+    pub(crate) fn request(project: &str) -> StartBuild {
         StartBuild {
             project: project.to_owned(),
             overrides: Overrides::default(),
@@ -132,7 +132,7 @@ impl Bench {
     }
 
     pub(crate) async fn start(&self, project: &str) -> Result<Build, CodeBuildError> {
-        start_build(&self.codebuild, self.request(project)).await
+        start_build(&self.codebuild, Self::request(project)).await
     }
 
     /// Settles every open build once.

@@ -53,7 +53,7 @@ async fn a_policy_names_projects_by_their_arns_and_tags() {
     let start = async |by: &Caller, project: &str| {
         let request = StartBuild {
             by: by.clone(),
-            ..bench.request(project)
+            ..Bench::request(project)
         };
         start_build(&bench.codebuild, request).await
     };
