@@ -1,6 +1,7 @@
 //! Settings: which server is asked and with whose key, found where the AWS CLI looks for them and
-//! in the same order: options, environment variables, the profile's files. When they name nothing
-//! at all, a server that keeps its data in `.pipewright` of this folder is meant.
+//! in the same order: options, environment variables, the profile's files. But where options and
+//! variables name nothing and a server keeps its data in `.pipewright` of this folder, that server is
+//! meant: whoever works beside it must not start a release elsewhere by accident.
 
 use std::{
     env, fmt,
@@ -184,8 +185,13 @@ pub fn resolve(connection: &Connection, around: &Around<'_>) -> Result<Settings,
     )?;
     let named = connection.profile.clone();
     let named = named.or_else(|| around.variable("AWS_PROFILE"));
+    let is_beside_a_server =
+        names_nothing(connection, around) && local.key(LOCAL_PROFILE).is_some();
+    let named = named.or_else(|| is_beside_a_server.then(|| LOCAL_PROFILE.to_owned()));
     let profile = named.as_deref().unwrap_or(DEFAULT_PROFILE);
-    let files = if home.has(profile) || named.is_none() {
+    let files = if is_beside_a_server {
+        &local
+    } else if home.has(profile) || named.is_none() {
         &home
     } else if local.has(profile) {
         &local
@@ -228,6 +234,19 @@ pub fn resolve(connection: &Connection, around: &Around<'_>) -> Result<Settings,
     let named = named.into_iter().flatten().next();
     settings.region = region(named, settings.codepipeline.is_some(), &local)?;
     Ok(settings)
+}
+
+/// Whether neither the command line nor the environment says whom to ask, or as whom.
+fn names_nothing(connection: &Connection, around: &Around<'_>) -> bool {
+    const NAMES: [&str; 4] = [
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_CODEPIPELINE",
+    ];
+    connection.profile.is_none()
+        && connection.endpoint_url.is_none()
+        && NAMES.iter().all(|name| around.variable(name).is_none())
 }
 
 /// The region that somebody named, or that any server takes that is not AWS.

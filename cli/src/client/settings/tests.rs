@@ -103,15 +103,12 @@ fn a_server_of_this_folder_is_meant_when_nothing_is_named() {
 }
 
 #[test]
-fn the_users_own_profile_is_aws_even_beside_a_server() {
-    World::new().server().user().check(&expect!["HOME in eu-west-1 at https://codepipeline.eu-west-1.amazonaws.com and https://codebuild.eu-west-1.amazonaws.com"]);
-    World::new()
-        .server()
-        .user()
-        .profile("pipewright")
-        .check(&expect![
-            "LOCAL in us-east-1 at http://127.0.0.1:7780 and http://127.0.0.1:7780"
-        ]);
+fn beside_a_server_the_users_own_profile_must_be_named() {
+    let beside = || World::new().server().user();
+    let local = expect!["LOCAL in us-east-1 at http://127.0.0.1:7780 and http://127.0.0.1:7780"];
+    beside().check(&local);
+    beside().profile("pipewright").check(&local);
+    beside().profile("default").check(&expect!["HOME in eu-west-1 at https://codepipeline.eu-west-1.amazonaws.com and https://codebuild.eu-west-1.amazonaws.com"]);
 }
 
 #[test]
