@@ -225,7 +225,9 @@ fn result(asked: &Asked<'_>, commit: &Commit) -> ActionOutput {
             revision_id: commit.id.clone(),
             revision_summary: summary,
             revision_url: None,
-            revision_change_identifier: None,
+            // Commits are told apart by when they were made (spec 40 §5).
+            revision_change_identifier: Some(commit.committer_date.clone())
+                .filter(|date| !date.is_empty()),
             created: created.map(|at| Timestamp(at.as_millisecond())),
         }),
         variables: Arc::new(variables),

@@ -48,6 +48,10 @@ async fn the_head_of_the_branch_becomes_the_artifact() {
     let revision = output.revision.unwrap();
     assert_eq!(revision.revision_id, id);
     assert_eq!(revision.revision_summary.as_deref(), Some(message));
+    assert_eq!(
+        revision.revision_change_identifier.as_ref(),
+        output.variables.get("CommitterDate")
+    );
     assert_eq!(revision.created, Some(Timestamp(1_572_393_600_000)));
     let variables: Vec<_> = output.variables.iter().collect();
     let expected = [
