@@ -26,6 +26,7 @@ SUITES = [
     "pages",
     "tokens",
     "access",
+    "buckets",
     "shell",
 ]
 

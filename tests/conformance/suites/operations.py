@@ -57,6 +57,13 @@ def whole_release(world):
     same(revision["revisionId"], head(world), "the commit that runs")
     answered = world.answer("release", token)
     holds("approvedAt" in answered, "an answer has a time")
+    source = world.stage("release", "Source")["actionStates"][0]
+    same(source["currentRevision"]["revisionId"], head(world), "what the source is at")
+    same(source["currentRevision"]["revisionChangeId"], revision["revisionChangeIdentifier"],
+         "the sign of its change")
+    same(source["latestExecution"]["summary"], revision["revisionSummary"], "its summary")
+    same(source["latestExecution"]["externalExecutionId"], head(world), "its execution")
+    holds("lastUpdatedBy" not in source["latestExecution"], "nobody moved it on")
     ended = world.ended("release", first, "Succeeded", "Failed")
     same(ended["status"], "Succeeded", "the release")
     asked = world.action("release", "Ask", "Answer")
@@ -134,8 +141,13 @@ def retry(world):
     found = world.action("retried", "Build", "Bad")
     same(found["errorDetails"]["code"], "JobFailed", "why an action failed")
     first = found["actionExecutionId"]
-    same(world.action("retried", "Build", "Good")["status"], "Succeeded", "the other action")
-    good = world.action("retried", "Build", "Good")["actionExecutionId"]
+
+    def good_ended():
+        """The other action runs to its end, although the stage has failed already."""
+        found = world.action("retried", "Build", "Good")
+        return found["actionExecutionId"] if found["status"] == "Succeeded" else None
+
+    good = world.until("the good action to end", good_ended)
     retried = client.retry_stage_execution(
         pipelineName="retried",
         stageName="Build",
@@ -162,6 +174,7 @@ def retry(world):
         lambda: world.action("retried", "Build", "Good")["actionExecutionId"] != good,
     )
     world.ended("retried", id, "Failed")
+    world.until("the good action to end", good_ended)
     every = {"pipelineExecutionId": id, "startTimeRange": "All"}
     runs = client.list_action_executions(
         pipelineName="retried", filter={"latestInPipelineExecution": every}
