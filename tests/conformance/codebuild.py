@@ -299,6 +299,44 @@ def buckets():
         check("its artifacts are there", files.read("out.txt") == b"from a bucket", files.namelist())
 
 
+def pipelines():
+    bucket, name = f"pipelines-{RUN}", f"action-{RUN}"
+    s3.create_bucket(Bucket=bucket)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("in.txt", "from a pipeline")
+    s3.put_object(Bucket=bucket, Key="app.zip", Body=archive.getvalue())
+    spec = BUILDSPEC + "artifacts:\n  files: [in.txt]\n"
+    codebuild.create_project(**project(
+        name, source={"type": "CODEPIPELINE", "buildspec": spec}, artifacts={"type": "CODEPIPELINE"}))
+    codepipeline = boto3.client("codepipeline")
+    kind = {"owner": "AWS", "version": "1"}
+    codepipeline.create_pipeline(pipeline={
+        "name": name, "roleArn": "arn:aws:iam::000000000000:role/pipeline",
+        "artifactStore": {"type": "S3", "location": bucket},
+        "stages": [
+            {"name": "Source", "actions": [{
+                "name": "Fetch", "actionTypeId": {**kind, "category": "Source", "provider": "S3"},
+                "configuration": {"S3Bucket": bucket, "S3ObjectKey": "app.zip", "PollForSourceChanges": "false"},
+                "outputArtifacts": [{"name": "Code"}]}]},
+            {"name": "Build", "actions": [{
+                "name": "Make", "actionTypeId": {**kind, "category": "Build", "provider": "CodeBuild"},
+                "configuration": {"ProjectName": name},
+                "inputArtifacts": [{"name": "Code"}], "outputArtifacts": [{"name": "Made"}]}]},
+        ]})
+    ids, deadline = [], time.monotonic() + WAIT_SECONDS
+    while not ids and time.monotonic() < deadline:
+        time.sleep(0.1)
+        ids = codebuild.list_builds_for_project(projectName=name)["ids"]
+    over = wait(ids[0])
+    check("an action's build is found", over["buildStatus"] == "SUCCEEDED", over["phases"])
+    check("its initiator is the pipeline", over["initiator"] == f"codepipeline/{name}", over["initiator"])
+    exported = {it["name"]: it["value"] for it in over["exportedEnvironmentVariables"]}
+    check("its number is the project's", over["buildNumber"] == 1 and exported["BUILD_NUMBER"] == "1", exported)
+    check("its artifacts are the pipeline's", over["artifacts"]["location"].startswith(f"arn:aws:s3:::{bucket}/{name[:20]}"))
+    refused("a pipeline's build is retried by the pipeline", "InvalidInputException", codebuild.retry_build, id=ids[0])
+
+
 def main():
     name = projects()
     refusals(name)
@@ -307,6 +345,7 @@ def main():
     stopping(name)
     lists(name, first)
     buckets()
+    pipelines()
     print(f"{failures} failed" if failures else "all held")
     return 1 if failures else 0
 

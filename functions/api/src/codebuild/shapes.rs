@@ -10,7 +10,7 @@ pub(super) const SORT_ORDER: Kind = Kind::OneOf(&["ASCENDING", "DESCENDING"]);
 const DESCRIPTION: Kind = shape::text(0, 255);
 pub(super) const TIMEOUT: Kind = Kind::Integer(5, 2160);
 pub(super) const QUEUED_TIMEOUT: Kind = Kind::Integer(5, 480);
-const COUNT: Kind = Kind::Integer(0, i32::MAX.unsigned_abs() as u64);
+pub(super) const COUNT: Kind = Kind::Integer(0, i32::MAX.unsigned_abs() as u64);
 
 const SOURCE_TYPES: &[&str] = &[
     "CODECOMMIT",
@@ -110,6 +110,8 @@ static VARIABLE: Kind = Kind::Structure(&[
 const VARIABLES_MAX: usize = 1_000;
 pub(super) const VARIABLES: Kind = Kind::List(0, VARIABLES_MAX, &VARIABLE);
 
+pub(super) const PULL_CREDENTIALS: Kind = Kind::OneOf(&["CODEBUILD", "SERVICE_ROLE"]);
+
 const ENVIRONMENT: Kind = Kind::Structure(&[
     shape::required("type", ENVIRONMENT_TYPE),
     shape::required("image", NAME),
@@ -120,10 +122,7 @@ const ENVIRONMENT: Kind = Kind::Structure(&[
     shape::optional("privilegedMode", Kind::Flag),
     shape::optional("certificate", ANY),
     shape::optional("registryCredential", Kind::Anything),
-    shape::optional(
-        "imagePullCredentialsType",
-        Kind::OneOf(&["CODEBUILD", "SERVICE_ROLE"]),
-    ),
+    shape::optional("imagePullCredentialsType", PULL_CREDENTIALS),
     shape::optional("dockerServer", Kind::Anything),
 ]);
 

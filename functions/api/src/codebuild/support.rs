@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::ApiError;
 
 /// Of a project: members that must say nothing.
-const OF_PROJECT: [&str; 26] = [
+const OF_PROJECT: [&str; 23] = [
     "artifacts.artifactIdentifier",
     "autoRetryLimit",
     "badgeEnabled",
@@ -31,9 +31,6 @@ const OF_PROJECT: [&str; 26] = [
     "source.gitSubmodulesConfig",
     "source.reportBuildStatus",
     "source.sourceIdentifier",
-    "projectVisibility",
-    "publicProjectAlias",
-    "resourceAccessRole",
     "vpcConfig",
 ];
 

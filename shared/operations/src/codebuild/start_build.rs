@@ -30,10 +30,12 @@ pub struct Overrides {
     pub artifacts: Option<Artifacts>,
     /// They replace those of the same names and are added to the others.
     pub environment_variables: Vec<BuildVariable>,
+    pub git_clone_depth: Option<u32>,
     pub buildspec: Option<String>,
     pub image: Option<String>,
     pub environment_type: Option<String>,
     pub compute_type: Option<String>,
+    pub image_pull_credentials_type: Option<String>,
     pub cache: Option<Cache>,
     pub service_role: Option<String>,
     pub timeout_in_minutes: Option<u32>,
@@ -138,6 +140,7 @@ fn apply(mut settings: Settings, overrides: Overrides) -> Result<Settings, CodeB
         settings.source_version = None;
     }
     source.location = overrides.source_location.or(source.location.take());
+    source.git_clone_depth = overrides.git_clone_depth.or(source.git_clone_depth);
     source.buildspec = overrides.buildspec.or(source.buildspec.take());
     settings.source_version = overrides.source_version.or(settings.source_version);
     settings.artifacts = overrides.artifacts.unwrap_or(settings.artifacts);
@@ -151,6 +154,9 @@ fn apply(mut settings: Settings, overrides: Overrides) -> Result<Settings, CodeB
     let environment = &mut settings.environment;
     environment.image = overrides.image.or(environment.image.take());
     environment.kind = overrides.environment_type.or(environment.kind.take());
+    environment.image_pull_credentials_type = overrides
+        .image_pull_credentials_type
+        .or(environment.image_pull_credentials_type.take());
     environment.compute_type = overrides.compute_type.or(environment.compute_type.take());
     for variable in overrides.environment_variables {
         let known = &mut environment.environment_variables;
