@@ -145,15 +145,13 @@ impl Router {
     async fn operate(&self, request: Request<Bytes>, source: &str) -> Answer {
         let (api, source) = (Arc::clone(&self.api), source.to_owned());
         let handled = tokio::spawn(async move { api.handle(request, &source).await });
-        match handled.await {
-            Ok(answer) => answer.map(whole),
-            Err(_) => {
-                let message = "an operation failed unexpectedly";
-                self.log.write(Level::Error, message, []);
-                let body = json!({"__type": "InternalFailure", "message": message});
-                text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
-            }
+        if let Ok(answer) = handled.await {
+            return answer.map(whole);
         }
+        let message = "an operation failed unexpectedly";
+        self.log.write(Level::Error, message, []);
+        let body = json!({"__type": "InternalFailure", "message": message});
+        text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
     }
 
     /// Answers a request for a bucket, and takes it into the trail.

@@ -27,9 +27,9 @@ pub mod clock;
 pub mod contract;
 pub mod cursors;
 pub mod deliver;
+pub mod logs;
 #[cfg(feature = "contract")]
 pub mod nobody;
-pub mod logs;
 pub mod objects;
 pub mod projects;
 pub mod queues;

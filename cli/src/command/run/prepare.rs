@@ -209,7 +209,7 @@ pub(super) async fn pipeline(local: &Local, order: &Order) -> Result<(), Failure
             };
             let created = create_pipeline(&local.world, request).await;
             created.map(drop).map_err(refused)
-        },
+        }
         Some(stored) if is_same(&stored, &declaration) => Ok(()),
         Some(_) => update_pipeline(&local.world, UpdatePipeline { declaration, by })
             .await
