@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    program::{content, pipewright},
+    program::{content, pipewright, run},
     served::{LOOK, Server, approval, arguments, chance::Chance, commands, pipeline, source},
 };
 use editor::Editor;
@@ -209,6 +209,13 @@ fn a_server_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     editor.look(&life).expect("the server lives");
     verdict::check(&life);
     server.check_errors();
+    let data = place
+        .folder
+        .path()
+        .join("data")
+        .to_string_lossy()
+        .into_owned();
+    run(["audit", "verify", "--data", &data]).expect(0);
 
     recoveries.sort();
     let longest = recoveries.last().copied().unwrap_or_default();
