@@ -14,7 +14,7 @@ const FOLDER: &str = "PIPEWRIGHT_TEST_DISK";
 const PIPELINE: &str = "p";
 
 /// After how many blocks of 512 bytes writes to a file fail.
-const FILE_BLOCKS: u32 = 600;
+const FILE_BLOCKS: u32 = 800;
 
 /// More commits than fit.
 const COMMITS_MAX: usize = 10_000;

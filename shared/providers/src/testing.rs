@@ -205,6 +205,8 @@ impl Bench {
             state,
             changed: vec![key.execution],
             new_definition: false,
+            new_tags: false,
+            gone: false,
             begun: vec![(Arc::new(job.clone()), Doer::Worker)],
             updates: Vec::new(),
             outbox: Vec::new(),
