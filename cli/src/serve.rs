@@ -1,7 +1,8 @@
 //! `pipewright serve`: engine, workers, API, buckets, repositories and sweep in one process.
 //!
 //! * [`server`]: a listener, its connections and their limits.
-//! * [`router`]: which part of the house a request is for; [`body`]: what came with it.
+//! * [`router`]: which part of the house a request is for; [`body`]: what came with it; [`answer`]:
+//!   what goes back.
 //! * [`house`]: everything behind the listener, put together; [`follow`]: taking note of it.
 //! * [`secured`]: the keys and the trail; [`credentials`]: the files that the AWS CLI reads.
 //! * [`basic`]: who asks, where a client cannot sign (git).
@@ -10,6 +11,7 @@
 //! * [`feed`]: what happened, as it happens; [`notifications`]: telling others.
 //! * [`metrics`], [`log`]: what others are told of this server.
 
+pub mod answer;
 pub mod basic;
 pub mod body;
 pub mod builds;

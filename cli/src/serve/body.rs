@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::router::{Answer, text};
+use super::answer::{Answer, text};
 
 /// How long a client may take for the body of a request.
 const BODY_WITHIN: Duration = Duration::from_mins(1);

@@ -37,8 +37,8 @@ use tokio::{
 };
 
 use super::{
+    answer::{Answer, text, whole},
     basic,
-    router::{Answer, text, whole},
 };
 
 /// How many events one look takes.

@@ -30,7 +30,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{basic, router::Answer};
+use super::{answer::Answer, basic};
 
 /// How much one push may send.
 const PUSH_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -310,7 +310,7 @@ async fn relay(
 }
 
 fn plain(status: StatusCode, text: &str) -> Answer {
-    super::router::text(status, text)
+    super::answer::text(status, text)
 }
 
 #[cfg(test)]

@@ -10,24 +10,22 @@ use api::{
 use approval_callback::Callback;
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderValue, Method, Request, StatusCode,
     header::{CONTENT_TYPE, USER_AGENT},
 };
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use ports::audit::UserIdentity;
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Answer, text, whole},
     body::collect,
     feed::Feed,
     git::Git,
     log::{Level, Log},
     metrics::Metrics,
 };
-
-/// An answer, whoever gives it.
-pub type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// The largest body of a form.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -212,20 +210,4 @@ fn operation(request: &Request<Incoming>) -> String {
     known
         .map_or("other", |known| known.trim_matches('/'))
         .to_owned()
-}
-
-/// A body that is there already.
-pub fn whole(body: Bytes) -> UnsyncBoxBody<Bytes, io::Error> {
-    Full::new(body)
-        .map_err(|never| match never {})
-        .boxed_unsync()
-}
-
-/// A plain text.
-pub fn text(status: StatusCode, text: &str) -> Answer {
-    let mut answer = Response::new(whole(Bytes::copy_from_slice(text.as_bytes())));
-    *answer.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    answer.headers_mut().insert(CONTENT_TYPE, kind);
-    answer
 }

@@ -19,8 +19,9 @@ use tokio::{
 };
 
 use super::{
+    answer::Answer,
     log::{Level, Log},
-    router::{Answer, Router},
+    router::Router,
 };
 
 /// How many connections are open at a time; more wait to be accepted.

@@ -20,8 +20,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::ApiError,
-    handle::{Call, Service},
     page::Tokens,
+    service::{Call, Service},
     shape::{self, Member},
 };
 

@@ -32,9 +32,9 @@ use uuid::Uuid;
 
 use crate::{
     error::ApiError,
-    handle::{Call, Service},
     page::Tokens,
     ready::Ready,
+    service::{Call, Service},
     shape,
 };
 

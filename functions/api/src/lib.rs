@@ -17,8 +17,10 @@ pub mod logs;
 mod page;
 pub mod pipewright;
 mod ready;
+mod service;
 pub mod shape;
 pub mod trail;
 
 pub use error::ApiError;
-pub use handle::{Api, BODY_BYTES_MAX, Call, Options, Service};
+pub use handle::{Api, BODY_BYTES_MAX, Options};
+pub use service::{Call, Service};

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    handle::{Call, Service},
+    service::{Call, Service},
 };
 
 /// CloudWatch Logs, as far as it is here.

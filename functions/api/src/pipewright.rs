@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    handle::{Call, Service},
+    service::{Call, Service},
     shape,
 };
 

@@ -11,7 +11,7 @@ use super::{CodeBuild, check, idempotency, read, shapes, shown, support, text, t
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Kind, Member},
 };
 

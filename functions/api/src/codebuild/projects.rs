@@ -14,7 +14,7 @@ use super::{CodeBuild, check, read, shapes, shown, support, text, texts};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Kind, Member},
 };
 

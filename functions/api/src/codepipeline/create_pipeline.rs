@@ -7,7 +7,7 @@ use super::{CodePipeline, TAG, declaration::declaration, pairs};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{CodePipeline, text};
 use crate::{
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

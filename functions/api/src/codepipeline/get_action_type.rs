@@ -8,7 +8,7 @@ use super::CodePipeline;
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

@@ -8,7 +8,7 @@ use super::{CodePipeline, execution_id, text};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

@@ -11,7 +11,7 @@ use super::{CodePipeline, text};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

@@ -9,7 +9,7 @@ use super::{CodePipeline, execution_id, max_results, text};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

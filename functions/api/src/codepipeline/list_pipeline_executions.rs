@@ -7,7 +7,7 @@ use super::{CodePipeline, max_results, some_text, text};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

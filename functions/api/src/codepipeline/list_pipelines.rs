@@ -7,7 +7,7 @@ use super::{CodePipeline, max_results};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

@@ -7,7 +7,7 @@ use super::{CodePipeline, id, text};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

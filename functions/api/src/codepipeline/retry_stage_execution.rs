@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{CodePipeline, execution_id, text};
 use crate::{
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

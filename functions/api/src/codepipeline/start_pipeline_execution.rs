@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{CodePipeline, detail, pairs, some_text, text};
 use crate::{
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Kind, Member},
 };
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{CodePipeline, execution_id, some_text, text};
 use crate::{
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

@@ -7,7 +7,7 @@ use super::{CodePipeline, declaration::declaration};
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Member},
 };
 

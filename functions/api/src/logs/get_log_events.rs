@@ -16,7 +16,7 @@ use super::Logs;
 use crate::{
     codebuild::log_group,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Kind, Member},
 };
 

@@ -11,7 +11,7 @@ use super::Pipewright;
 use crate::{
     encode,
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Kind, Member},
 };
 

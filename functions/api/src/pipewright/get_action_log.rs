@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Pipewright;
 use crate::{
     error::ApiError,
-    handle::Call,
+    service::Call,
     shape::{self, Kind, Member},
 };
 

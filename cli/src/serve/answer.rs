@@ -1,0 +1,26 @@
+//! An answer on its way out.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+
+/// An answer, whoever gives it.
+pub type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+/// A body that is there already.
+pub fn whole(body: Bytes) -> UnsyncBoxBody<Bytes, io::Error> {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// A plain text.
+pub fn text(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(whole(Bytes::copy_from_slice(text.as_bytes())));
+    *answer.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
