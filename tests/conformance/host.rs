@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long a server may take to listen, and to stop.
-const SERVER_WITHIN: Duration = Duration::from_secs(60);
+const SERVER_WITHIN: Duration = Duration::from_mins(1);
 
 /// How often a process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -127,12 +127,13 @@ pub(crate) fn finish(mut command: Command, told: &Path, within: Duration) -> Ran
         child.kill().expect("it runs");
         child.wait().expect("it was killed");
     }
-    let mut text = fs::read_to_string(told).unwrap_or_default();
-    if ended.is_none() {
-        text += &format!("\nkilled after {within:?}");
-    }
+    let text = fs::read_to_string(told).unwrap_or_default();
+    let told = match ended {
+        Some(_) => text,
+        None => format!("{text}\nkilled after {within:?}"),
+    };
     Ran {
         is_success: ended.is_some_and(|status| status.success()),
-        told: text,
+        told,
     }
 }

@@ -2,48 +2,13 @@
 there. The S3 endpoint itself is driven by `s3.py`."""
 
 import io
-import os
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import boto3
 import botocore.config
 
 from declarations import ROLE, action_type, asking, pipeline, stage
 from harness import check, holds, same
-
-ENDPOINT_SECONDS = 240
-"""How long the checks of the S3 endpoint may take together."""
-
-
-@check("the S3 endpoint: its own checks")
-def endpoint(world):
-    read = {"Effect": "Allow", "Action": ["s3:Get*", "s3:ListBucket"], "Resource": "*"}
-    hidden = {"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::*/secret/*"}
-    reader = world.issue_key("reader", read, hidden)
-    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    guest = world.issue_key("guest", everything, seconds=900)
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": world.endpoint,
-        "AWS_REGION": world.region,
-        "AWS_ACCESS_KEY_ID": world.key.access_key,
-        "AWS_SECRET_ACCESS_KEY": world.key.secret_key,
-        "PIPEWRIGHT_READER": f"{reader.access_key}:{reader.secret_key}",
-        "PIPEWRIGHT_GUEST": f"{guest.access_key}:{guest.secret_key}:{guest.token}",
-    }
-    # The key is given, and not the profile's.
-    del environment["AWS_PROFILE"]
-    script = Path(__file__).parent.parent / "s3.py"
-    ran = subprocess.run(
-        [sys.executable, str(script)], env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=ENDPOINT_SECONDS,
-    )
-    lines = [line for line in ran.stdout.splitlines() if not line.startswith("ok")]
-    holds(not ran.returncode and not lines, "\n" + "\n".join(lines))
-
 
 def zipped(**files):
     packed = io.BytesIO()
