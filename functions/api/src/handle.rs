@@ -91,7 +91,17 @@ impl Api {
             );
             let mut error = ApiError::new("UnknownOperationException", message);
             error.status = 404;
-            return respond(id, Err(error));
+            let told = Told {
+                id,
+                operation: "",
+                service: "codepipeline",
+                only_reads: true,
+                source,
+                agent: header(&parts.headers, "user-agent").unwrap_or_default(),
+            };
+            let nobody = UserIdentity::Unknown { access_key: None };
+            let told = self.tell(&told, nobody, None, Some(&error)).await;
+            return respond(id, told.and(Err(error)));
         }
         let target = header(&parts.headers, "x-amz-target").unwrap_or_default();
         let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
@@ -221,37 +231,96 @@ fn short(exception: &str) -> String {
         .to_owned()
 }
 
-/// How long a text in the audit trail may be before it is left out.
-const PARAMETER_CHARACTERS_MAX: usize = 1_024;
+/// How long a text in the audit trail may be, and how many items a list, before they are cut.
+const PARAMETER_CHARACTERS_MAX: usize = 256;
+const PARAMETER_ITEMS_MAX: usize = 20;
 
-/// What a request asked for, as far as the audit trail has it: names and choices, and nothing that
-/// may be secret or long (RELIABILITY: no secrets, no bodies).
+/// What stands in the audit trail for a value that may be secret.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+/// The members whose values say what was asked for and cannot be secret: names, ids and choices.
+/// Of every other member the trail has the name alone.
+const TOLD: [&str; 40] = [
+    "abandon",
+    "accessKeyId",
+    "actionExecutionId",
+    "actionName",
+    "actionOwnerFilter",
+    "category",
+    "clientRequestToken",
+    "durationSeconds",
+    "force",
+    "graceSeconds",
+    "id",
+    "ids",
+    "idempotencyToken",
+    "key",
+    "latestInPipelineExecution",
+    "filter",
+    "logGroupName",
+    "logStreamName",
+    "maxResults",
+    "name",
+    "names",
+    "owner",
+    "pipelineExecutionId",
+    "pipelineName",
+    "projectName",
+    "provider",
+    "reason",
+    "regionFilter",
+    "resourceArn",
+    "retryMode",
+    "sourceVersion",
+    "stageName",
+    "startTimeRange",
+    "status",
+    "succeededInStage",
+    "tagKeys",
+    "tags",
+    "transitionType",
+    "userName",
+    "version",
+];
+
+/// What a request asked for, as far as the audit trail has it.
 fn parameters(input: &Value) -> Value {
     match input {
         Value::Object(map) => map
             .iter()
-            .map(|(name, value)| {
-                let value = match name.as_str() {
-                    "pipeline" => value.get("name").map_or(
-                        Value::Null,
-                        |pipeline| serde_json::json!({"name": pipeline}),
-                    ),
-                    "token"
-                    | "variables"
-                    | "environmentVariablesOverride"
-                    | "environment"
-                    | "policies" => Value::from("HIDDEN_DUE_TO_SECURITY_REASONS"),
-                    _ => parameters(value),
-                };
-                (name.clone(), value)
-            })
+            .take(PARAMETER_ITEMS_MAX)
+            .map(|(name, value)| (cut(name), parameter(name, value)))
             .collect(),
-        Value::Array(items) => items.iter().map(parameters).collect(),
-        Value::String(text) if text.chars().count() > PARAMETER_CHARACTERS_MAX => {
-            let kept: String = text.chars().take(PARAMETER_CHARACTERS_MAX).collect();
-            Value::from(format!("{kept}…"))
-        }
+        Value::Array(items) => items
+            .iter()
+            .take(PARAMETER_ITEMS_MAX)
+            .map(parameters)
+            .collect(),
+        Value::String(text) => Value::from(cut(text)),
         other => other.clone(),
+    }
+}
+
+fn parameter(name: &str, value: &Value) -> Value {
+    match name {
+        // Whole definitions are in the store, version by version.
+        "pipeline" => value.get("name").map_or(
+            Value::Null,
+            |pipeline| serde_json::json!({"name": parameters(pipeline)}),
+        ),
+        "result" => value.get("status").map_or(
+            Value::Null,
+            |status| serde_json::json!({"status": parameters(status)}),
+        ),
+        _ if TOLD.contains(&name) => parameters(value),
+        _ => Value::from(HIDDEN),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(PARAMETER_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

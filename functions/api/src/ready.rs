@@ -11,31 +11,43 @@ use std::{
 use bytes::Bytes;
 use uuid::Uuid;
 
-/// How many texts are kept, and how long each may be; when there are too many, all are dropped.
-const TEXTS_MAX: usize = 4_096;
-const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes the texts may take together; when there are more, all are dropped.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a text takes beside its own bytes.
+const TEXT_BYTES: usize = 128;
 
 /// Texts by what they are about.
 #[derive(Debug, Default)]
-pub(crate) struct Ready(Mutex<HashMap<String, (Uuid, Bytes)>>);
+pub(crate) struct Ready(Mutex<Texts>);
+
+#[derive(Debug, Default)]
+struct Texts {
+    by_name: HashMap<String, (Uuid, Bytes)>,
+    bytes: usize,
+}
 
 impl Ready {
     /// The text about `name`, if it was made when `commit` was the last one.
     pub(crate) fn get(&self, name: &str, commit: Uuid) -> Option<Bytes> {
         let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (made, text) = texts.get(name)?;
+        let (made, text) = texts.by_name.get(name)?;
         (*made == commit).then(|| text.clone())
     }
 
     pub(crate) fn put(&self, name: &str, commit: Uuid, text: Bytes) {
-        if text.len() > TEXT_BYTES_MAX {
-            return;
-        }
+        let bytes = name.len() + text.len() + TEXT_BYTES;
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if texts.len() >= TEXTS_MAX && !texts.contains_key(name) {
-            texts.clear();
+        if let Some((_, before)) = texts.by_name.remove(name) {
+            texts.bytes -= name.len() + before.len() + TEXT_BYTES;
         }
-        texts.insert(name.to_owned(), (commit, text));
+        if texts.bytes + bytes > BYTES_MAX {
+            *texts = Texts::default();
+        }
+        if bytes <= BYTES_MAX {
+            texts.bytes += bytes;
+            texts.by_name.insert(name.to_owned(), (commit, text));
+        }
     }
 }
 
@@ -56,15 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn there_are_only_so_many_and_none_is_too_long() {
+    fn all_texts_together_have_a_bound() {
         let ready = Ready::default();
         let one = Uuid::from_u128(1);
-        ready.put("long", one, Bytes::from(vec![b'x'; TEXT_BYTES_MAX + 1]));
+        ready.put("long", one, Bytes::from(vec![b'x'; BYTES_MAX]));
         assert_eq!(ready.get("long", one), None);
-        for number in 0..=TEXTS_MAX {
-            ready.put(&number.to_string(), one, Bytes::new());
+        let third = Bytes::from(vec![b'x'; BYTES_MAX / 3]);
+        for name in ["a", "b", "b", "b"] {
+            ready.put(name, one, third.clone());
         }
-        assert_eq!(ready.get("0", one), None);
-        assert!(ready.get(&TEXTS_MAX.to_string(), one).is_some());
+        assert!(ready.get("a", one).is_some() && ready.get("b", one).is_some());
+        ready.put("c", one, third);
+        assert!(ready.get("a", one).is_none() && ready.get("c", one).is_some());
     }
 }

@@ -10,6 +10,9 @@ use ports::{
 };
 use serde_json::Value;
 
+/// How long a text in a record may be; what is longer is cut.
+const TEXT_CHARACTERS_MAX: usize = 1_024;
+
 /// The audit trail of a server, for everything that answers requests.
 pub struct Trail {
     audit: Arc<dyn AuditTrail>,
@@ -59,18 +62,19 @@ impl Trail {
             return Ok(());
         }
         let was_changed = !entry.only_reads && entry.error.is_none();
+        let cut = |text: &str| -> String { text.chars().take(TEXT_CHARACTERS_MAX).collect() };
         let record = AuditRecord {
             at: now,
             user: entry.user,
             event_source: format!("{}.amazonaws.com", entry.service),
-            event_name: entry.operation,
+            event_name: cut(&entry.operation),
             region: self.account.region.clone(),
             account: self.account.id.clone(),
             source_ip_address: entry.source,
-            user_agent: entry.agent,
+            user_agent: cut(&entry.agent),
             request_parameters: entry.parameters,
             response_elements: Value::Null,
-            error: entry.error,
+            error: entry.error.map(|(code, message)| (code, cut(&message))),
             request_id: entry.request_id,
             event_id: self.random.uuid().to_string(),
             read_only: entry.only_reads,

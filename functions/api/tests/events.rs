@@ -428,7 +428,7 @@ async fn a_key_may_what_its_policies_say_and_the_trail_has_it() {
     expect![[r#"
         arn:aws:iam::111122223333:user/ann GetPipeline {"name":"nope"} PipelineNotFound
         arn:aws:iam::111122223333:user/ann StartPipelineExecution {"clientRequestToken":"5b1f6f0e-54f7-4c0a-9d58-1d7b8f4c2a11","name":"web"} AccessDenied
-        arn:aws:iam::111122223333:user/ann TagResource {"resourceArn":"arn:aws:codepipeline:us-east-1:111122223333:web","tags":[{"key":"team","value":"shop"}]} AccessDenied
+        arn:aws:iam::111122223333:user/ann TagResource {"resourceArn":"arn:aws:codepipeline:us-east-1:111122223333:web","tags":[{"key":"team","value":"HIDDEN_DUE_TO_SECURITY_REASONS"}]} AccessDenied
     "#]].assert_eq(&bench.trail());
 }
 

@@ -61,18 +61,19 @@ pub(crate) async fn authorise(
     let Some(_) = caller.access_key() else {
         return Ok(());
     };
-    let mut context = BTreeMap::new();
+    let mut context: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if let Some(pipeline) = resource.pipeline() {
         let seen = world.pipelines.glance(pipeline).await?;
         let tags = seen.map_or_else(Arc::default, |seen| seen.tags);
         for (key, value) in tags.iter() {
+            // Keys that differ in case alone are one condition key with both values.
             let key = format!("aws:resourcetag/{}", key.to_lowercase());
-            context.insert(key, vec![value.clone()]);
+            context.entry(key).or_default().push(value.clone());
         }
     }
     for (key, value) in request_tags {
         let name = format!("aws:requesttag/{}", key.to_lowercase());
-        context.insert(name, vec![value.clone()]);
+        context.entry(name).or_default().push(value.clone());
     }
     if !request_tags.is_empty() {
         let keys = request_tags.keys().cloned().collect();

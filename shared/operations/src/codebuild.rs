@@ -171,7 +171,7 @@ impl CodeBuild {
         for (kind, tags) in [("resource", &tags[..]), ("request", request_tags)] {
             for tag in tags {
                 let key = format!("aws:{kind}tag/{}", tag.key.to_lowercase());
-                context.insert(key, vec![tag.value.clone()]);
+                context.entry(key).or_default().push(tag.value.clone());
             }
         }
         if !request_tags.is_empty() {

@@ -18,9 +18,9 @@ pub async fn list_tags_for_resource(
     world: &World,
     request: ListTagsForResource,
 ) -> Result<Arc<BTreeMap<String, String>>, OperationError> {
-    let (resource, none) = (Resource::Arn(&request.arn), BTreeMap::new());
-    authorise(world, &request.by, "ListTagsForResource", resource, &none).await?;
     let pipeline = tags::pipeline_of(&world.account, &request.arn)?;
+    let (resource, none) = (Resource::Pipeline(&pipeline), BTreeMap::new());
+    authorise(world, &request.by, "ListTagsForResource", resource, &none).await?;
     let loaded = world.pipelines.load(&pipeline, None).await?;
     let loaded = loaded.filter(|loaded| !loaded.state.head.deleting);
     let loaded = loaded.ok_or_else(|| tags::no_pipeline(&world.account, &pipeline))?;

@@ -18,9 +18,9 @@ pub struct TagResource {
 /// Adds tags to a pipeline, or changes their values.
 pub async fn tag_resource(world: &World, request: TagResource) -> Result<(), OperationError> {
     let wanted: BTreeMap<String, String> = request.tags.iter().cloned().collect();
-    let resource = Resource::Arn(&request.arn);
-    authorise(world, &request.by, "TagResource", resource, &wanted).await?;
     let pipeline = tags::pipeline_of(&world.account, &request.arn)?;
+    let resource = Resource::Pipeline(&pipeline);
+    authorise(world, &request.by, "TagResource", resource, &wanted).await?;
     let tag = Request {
         by: request.by.arn().to_owned(),
         cause: "TagResource".to_owned(),

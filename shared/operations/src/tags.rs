@@ -60,7 +60,8 @@ fn check_characters(text: &str) -> Result<(), Rejection> {
 pub(crate) fn pipeline_of(account: &Account, arn: &str) -> Result<String, Rejection> {
     let invalid = |why: &str| Rejection::InvalidArn(format!("{arn} {why}"));
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", _, SERVICE, region, id, tail] = parts[..] else {
+    // In another partition it would be another pipeline, and for policies it is.
+    let ["arn", "aws", SERVICE, region, id, tail] = parts[..] else {
         return Err(invalid("is not an ARN of CodePipeline"));
     };
     if region != account.region || id != account.id {

@@ -18,9 +18,9 @@ pub struct UntagResource {
 /// Takes tags from a pipeline; keys that it does not have are passed over.
 pub async fn untag_resource(world: &World, request: UntagResource) -> Result<(), OperationError> {
     let none = BTreeMap::new();
-    let resource = Resource::Arn(&request.arn);
-    authorise(world, &request.by, "UntagResource", resource, &none).await?;
     let pipeline = tags::pipeline_of(&world.account, &request.arn)?;
+    let resource = Resource::Pipeline(&pipeline);
+    authorise(world, &request.by, "UntagResource", resource, &none).await?;
     for key in &request.keys {
         tags::check(key)?;
     }

@@ -138,6 +138,9 @@ pub struct Commit {
     pub id: Uuid,
     /// The version that was loaded; 0 when the pipeline is to be created.
     pub expected_version: u64,
+    /// The id of the last commit that was loaded: a pipeline that was deleted and created again
+    /// counts its versions anew, and is another one. Nil when the pipeline is to be created.
+    pub expected_commit: Uuid,
     /// The state after the step; executions that are not in it are left as they are.
     pub state: PipelineState,
     /// Which of the executions in `state` are new or changed.

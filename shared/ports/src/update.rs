@@ -8,6 +8,7 @@ use model::{
     planted::{Bug, planted},
 };
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::{
     World,
@@ -121,7 +122,8 @@ where
         let mut commit = commit(world, &request, &before, state, decision, now);
         if planted(Bug::NoVersionCheck) {
             let newest = world.pipelines.load(pipeline, None).await?;
-            commit.expected_version = newest.map_or(0, |newest| newest.version);
+            commit.expected_version = newest.as_ref().map_or(0, |newest| newest.version);
+            commit.expected_commit = newest.map_or_else(Uuid::nil, |newest| newest.commit);
         }
         let (id, messages, state) = (commit.id, commit.outbox.clone(), commit.state.clone());
         match world.pipelines.commit(commit).await {
@@ -156,7 +158,7 @@ fn created(pipeline: &str) -> Loaded {
     Loaded {
         state: PipelineState::empty(pipeline),
         version: 0,
-        commit: uuid::Uuid::nil(),
+        commit: Uuid::nil(),
     }
 }
 
@@ -164,7 +166,7 @@ async fn committed(
     world: &World,
     pipeline: &str,
     request: &Request,
-    id: uuid::Uuid,
+    id: Uuid,
 ) -> Result<bool, StoreError> {
     let loaded = world.pipelines.load(pipeline, request.also).await?;
     Ok(loaded.is_some_and(|loaded| loaded.commit == id))
@@ -183,6 +185,7 @@ fn commit(
     let mut commit = Commit {
         id: world.random.uuid(),
         expected_version: before.version,
+        expected_commit: before.commit,
         changed,
         new_definition,
         new_tags: before.state.tags != state.tags,

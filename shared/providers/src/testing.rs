@@ -202,6 +202,7 @@ impl Bench {
         let commit = Commit {
             id: self.world.random.uuid(),
             expected_version: 0,
+            expected_commit: Uuid::nil(),
             state,
             changed: vec![key.execution],
             new_definition: false,

@@ -160,6 +160,7 @@ async fn write(world: &World, job: &Job, status: ActionStatus, begun: Vec<(Arc<J
     let loaded = world.pipelines.load(&key.pipeline, None).await;
     let loaded: Option<Loaded> = loaded.expect("it can be loaded");
     let version = loaded.as_ref().map_or(0, |loaded| loaded.version);
+    let last = loaded.as_ref().map_or(Uuid::nil(), |loaded| loaded.commit);
     let mut state = loaded.map_or_else(
         || PipelineState::empty(&key.pipeline),
         |loaded| loaded.state,
@@ -182,9 +183,12 @@ async fn write(world: &World, job: &Job, status: ActionStatus, begun: Vec<(Arc<J
     let commit = Commit {
         id: world.random.uuid(),
         expected_version: version,
+        expected_commit: last,
         state,
         changed: vec![key.execution],
         new_definition: false,
+        new_tags: false,
+        gone: false,
         begun,
         updates: ended.into_iter().collect(),
         outbox: Vec::new(),

@@ -65,8 +65,11 @@ impl<'a> Plan<'a> {
     pub(super) fn new(writer: &Writer, work: &'a Prepared) -> Result<Self, StoreError> {
         let name: Arc<str> = Arc::from(work.after.head.pipeline.as_str());
         let before = known(writer, &name)?;
-        let version = before.as_ref().map_or(0, |before| before.version);
-        if version != work.expected_version || is_token_used(writer, before.as_deref(), work)? {
+        let (version, commit) = before
+            .as_ref()
+            .map_or((0, Uuid::nil()), |before| (before.version, before.commit));
+        let is_expected = (version, commit) == (work.expected_version, work.expected_commit);
+        if !is_expected || is_token_used(writer, before.as_deref(), work)? {
             return Err(StoreError::Conflict);
         }
         let pipeline = match &before {

@@ -23,6 +23,7 @@ use super::{
 pub(super) struct Prepared {
     pub(super) id: Uuid,
     pub(super) expected_version: u64,
+    pub(super) expected_commit: Uuid,
     /// The pipeline with its live executions, as a load gives it after the commit.
     pub(super) after: Arc<PipelineState>,
     pub(super) deadline: Option<Timestamp>,
@@ -83,6 +84,7 @@ impl Prepared {
         Ok(Self {
             id: commit.id,
             expected_version: commit.expected_version,
+            expected_commit: commit.expected_commit,
             after: Arc::new(state),
             deadline: commit.deadline,
             head,

@@ -49,6 +49,7 @@ macro_rules! pipeline_store_contract {
             every_version_of_a_definition_stays
             tags_stay_until_others_replace_them
             a_pipeline_that_went_leaves_its_name_and_its_journal
+            a_commit_of_a_pipeline_that_went_is_none_of_the_next_ones
             pipelines_do_not_disturb_each_other
             deadlines_come_due_the_longest_overdue_first
             an_outbox_is_there_until_it_is_delivered

@@ -348,3 +348,28 @@ pub async fn a_pipeline_that_went_leaves_its_name_and_its_journal(harness: &mut 
     assert!(executions.expect("the store reads").is_empty());
     assert_eq!(load(&*store, PIPELINE).await.version, 1);
 }
+
+/// The next pipeline of the name counts its versions anew: a late commit of the old one has the
+/// same number, and must not be taken for its own.
+pub async fn a_commit_of_a_pipeline_that_went_is_none_of_the_next_ones(harness: &mut dyn Harness) {
+    let store = harness.store();
+    store
+        .commit(new_pipeline(PIPELINE))
+        .await
+        .expect("it is new");
+    let old = load(&*store, PIPELINE).await;
+    let mut last = blank(&old);
+    last.gone = true;
+    store.commit(last).await.expect("nobody else commits");
+    let mut again = new_pipeline(PIPELINE);
+    again.id = Uuid::from_u128(4711);
+    store.commit(again).await.expect("the name is free");
+    let new = load(&*store, PIPELINE).await;
+    assert_eq!(old.version, new.version);
+    let mut late = blank(&old);
+    late.id = Uuid::from_u128(4712);
+    late.state.head.sequence = 99;
+    let refused = store.commit(late).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)));
+    assert_eq!(load(&*store, PIPELINE).await.state, new.state);
+}

@@ -64,6 +64,7 @@ pub fn blank(loaded: &Loaded) -> Commit {
     Commit {
         id: Uuid::from_u128((name << 64) | (number + 1)),
         expected_version: loaded.version,
+        expected_commit: loaded.commit,
         state: loaded.state.clone(),
         changed: Vec::new(),
         new_definition: false,
