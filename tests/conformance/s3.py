@@ -14,6 +14,7 @@ import hashlib
 import http.client
 import os
 import sys
+import tempfile
 import traceback
 import urllib.parse
 import uuid
@@ -30,6 +31,8 @@ ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 REGION = os.environ.get("AWS_REGION", "us-east-1")
 KEY = os.environ["AWS_ACCESS_KEY_ID"]
 SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
+# Where files are made; the system's folder for such where none is named.
+FOLDER = os.environ.get("CONFORMANCE_FOLDER")
 RUN = uuid.uuid4().hex[:8]
 MEBIBYTE = 1024 * 1024
 
@@ -257,18 +260,14 @@ def an_object_is_read_back_as_it_was_put():
 def a_file_goes_up_and_comes_down():
     bucket = new_bucket("files")
     content = os.urandom(3 * MEBIBYTE + 17)
-    here, back = f"/tmp/conformance-{RUN}", f"/tmp/conformance-{RUN}-back"
-    try:
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        here, back = os.path.join(folder, "here"), os.path.join(folder, "back")
         with open(here, "wb") as file:
             file.write(content)
         s3.upload_file(here, bucket, "file.bin")
         s3.download_file(bucket, "file.bin", back)
         with open(back, "rb") as file:
             assert file.read() == content
-    finally:
-        for path in (here, back):
-            if os.path.exists(path):
-                os.remove(path)
 
 
 @check
@@ -589,17 +588,14 @@ def twenty_mebibytes_go_up_in_parts_and_come_back():
 def a_large_file_goes_up_by_the_transfer_of_boto3():
     bucket = new_bucket("transfer")
     content = os.urandom(20 * MEBIBYTE + 3)
-    path = f"/tmp/conformance-{RUN}-large"
-    try:
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        path = os.path.join(folder, "large")
         with open(path, "wb") as file:
             file.write(content)
         s3.upload_file(path, bucket, "large")
         s3.download_file(bucket, "large", path)
         with open(path, "rb") as file:
             assert file.read() == content
-    finally:
-        if os.path.exists(path):
-            os.remove(path)
     assert s3.head_object(Bucket=bucket, Key="large")["ETag"].endswith('-3"')
     s3.copy({"Bucket": bucket, "Key": "large"}, bucket, "copied")
     assert body_of(bucket, "copied") == content
