@@ -54,12 +54,11 @@ pub(crate) struct Question {
     waiting: usize,
 }
 
-/// The SNS message, with its members in AWS's order.
+/// The SNS message, with its members in AWS's order; `consoleLink` is left out, as there is no
+/// console for it to lead to.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Message<'a> {
     region: &'a str,
-    console_link: String,
     approval: Approval<'a>,
 }
 
@@ -158,7 +157,6 @@ impl Question {
     pub(crate) fn to_json(&self, links: &Links, recipient: &str) -> String {
         let message = Message {
             region: &self.region,
-            console_link: format!("{}/view/{}", links.base, self.pipeline),
             approval: Approval {
                 pipeline_name: &self.pipeline,
                 stage_name: &self.stage,
