@@ -24,6 +24,10 @@ const CONNECTIONS: usize = 16;
 /// How many calls are made before the clock runs.
 const WARM_UP: usize = 100;
 
+/// How long whoever starts executions one by one waits in between, so that the source actions of one
+/// are not measured with the next.
+pub(crate) const BETWEEN_STARTS: Duration = Duration::from_millis(20);
+
 /// How many files the client needs beside its connections.
 const OTHER_FILES: usize = 200;
 
@@ -131,7 +135,7 @@ impl Connection {
 /// Calls alone, one after the other; then as many as possible.
 pub(crate) fn measure(ask: &Ask, alone: usize, time: Duration) -> Result<Measured, Box<dyn Error>> {
     let next = |_: usize| ask.request.as_slice();
-    let (p50, p99) = one_by_one(ask.address, alone, next)?;
+    let (p50, p99) = one_by_one(ask.address, alone, Duration::ZERO, next)?;
     Ok(Measured {
         p50,
         p99,
@@ -152,7 +156,7 @@ pub(crate) fn starts(
         })
         .collect();
     let next = |number: usize| requests[number % STARTED].as_slice();
-    let (p50, p99) = one_by_one(process.address, alone, next)?;
+    let (p50, p99) = one_by_one(process.address, alone, BETWEEN_STARTS, next)?;
     Ok(Measured {
         p50,
         p99,
@@ -163,6 +167,7 @@ pub(crate) fn starts(
 fn one_by_one<'a>(
     address: SocketAddr,
     count: usize,
+    pause: Duration,
     next: impl Fn(usize) -> &'a [u8],
 ) -> io::Result<(Duration, Duration)> {
     let mut connection = Connection::open(address)?;
@@ -175,6 +180,7 @@ fn one_by_one<'a>(
         if number >= WARM_UP {
             all.push(began.elapsed());
         }
+        std::thread::sleep(pause);
     }
     all.sort();
     let at = |percent: usize| all[(all.len() - 1) * percent / 100];

@@ -7,6 +7,7 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use access::Caller;
@@ -21,7 +22,8 @@ use model::{
     state::{Trigger, TriggerType},
 };
 use operations::{
-    CreatePipeline, StartPipelineExecution, create_pipeline, start_pipeline_execution,
+    CreatePipeline, OperationError, StartPipelineExecution, create_pipeline,
+    start_pipeline_execution,
 };
 use pipewright::machine::{Machine, Wiring};
 use ports::{
@@ -29,7 +31,7 @@ use ports::{
 };
 use providers::{Catalogue, Progress, Provider};
 use serde_json::{Value, json};
-use tokio::{runtime::Runtime, sync::Semaphore, task::JoinSet};
+use tokio::{runtime::Runtime, sync::Semaphore, task::JoinSet, time::sleep};
 
 /// The pipeline that has half of all executions.
 pub(crate) const BUSY: &str = "busy";
@@ -39,6 +41,10 @@ const BUSY_AT_A_TIME: usize = 40;
 
 /// How many other pipelines are filled at a time.
 const LANES: usize = 64;
+
+/// How often a start is tried, and how long it waits in between.
+const STARTS_TRIED: usize = 1_000;
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
 /// How many pipelines take turns when executions are started.
 pub(crate) const STARTED: usize = 64;
@@ -162,25 +168,34 @@ async fn run(
     for _ in 0..missing {
         // Whatever ends gives its place back.
         places.acquire().await?.forget();
-        start_pipeline_execution(
-            world,
-            StartPipelineExecution {
-                pipeline: pipeline.to_owned(),
-                trigger: Trigger {
-                    kind: TriggerType::StartPipelineExecution,
-                    detail: "arn:aws:iam::000000000000:user/fill".to_owned(),
-                },
-                variables: BTreeMap::new(),
-                source_revisions: Vec::new(),
-                client_request_token: None,
-                by: Caller::owner("fill"),
-            },
-        )
-        .await?;
+        start(world, pipeline).await?;
     }
     let all = places.acquire_many(u32::try_from(at_a_time)?).await?;
     drop(all);
     Ok(())
+}
+
+/// Starts an execution; where many change the pipeline at once, somebody has to come again.
+async fn start(world: &World, pipeline: &str) -> Result<(), Failure> {
+    for _ in 0..STARTS_TRIED {
+        let request = StartPipelineExecution {
+            pipeline: pipeline.to_owned(),
+            trigger: Trigger {
+                kind: TriggerType::StartPipelineExecution,
+                detail: "arn:aws:iam::000000000000:user/fill".to_owned(),
+            },
+            variables: BTreeMap::new(),
+            source_revisions: Vec::new(),
+            client_request_token: None,
+            by: Caller::owner("fill"),
+        };
+        match start_pipeline_execution(world, request).await {
+            Ok(_) => return Ok(()),
+            Err(OperationError::Busy) => sleep(BETWEEN_TRIES).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(format!("{pipeline} is too busy").into())
 }
 
 async fn create(world: &World, declaration: Value) -> Result<(), Failure> {
