@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::mpsc,
     thread,
@@ -104,11 +104,22 @@ fn until(server: &Server, pipeline: &str, count: usize, status: &str) {
 /// A server that tells a webhook of releases and a command of approvals, with one that waits; what
 /// was posted comes out of the channel.
 struct Told {
+    data: PathBuf,
     server: Server,
     posted: mpsc::Receiver<(String, Value)>,
     /// What the command was given.
     question: Value,
     _folder: tempfile::TempDir,
+}
+
+impl Told {
+    /// What the audit trail shows.
+    fn trail(&self) -> String {
+        let data = self.data.display().to_string();
+        crate::program::run(["audit", "show", "--data", &data])
+            .expect(0)
+            .stdout
+    }
 }
 
 fn told() -> Told {
@@ -146,6 +157,7 @@ approvals: {{command: {{argv: ["/bin/sh", "-c", "cat >> {}"]}}}}
     server.expect("CreatePipeline", &declaration);
     let question = wait_for(&asked);
     Told {
+        data,
         server,
         posted,
         question: serde_json::from_str(&question).expect("it is JSON"),
@@ -181,7 +193,15 @@ fn others_are_told_and_a_link_decides() {
     let kind = "CodePipeline Pipeline Execution State Change";
     assert_eq!(event["detail-type"], kind);
     assert_eq!(event["detail"]["pipeline"], "web");
-    server.check_errors();
+    let token = path.rsplit('/').next().expect("a token");
+    assert!(
+        !server.check_errors().contains(token),
+        "who reads the log could answer"
+    );
+    let trail = told.trail();
+    for line in ["ShowApprovalLink", "AnswerApprovalLink"] {
+        assert!(trail.contains(line), "{line}: {trail}");
+    }
 }
 
 /// Whoever stopped reading goes on behind the last event that it saw.
@@ -232,7 +252,7 @@ fn a_stream_of_events_goes_on() {
         &["--runner", "process", "--repository", &repository],
     );
     let head = format!(
-        "GET /events HTTP/1.1\r\nhost: {}\r\naccept: text/event-stream\r\nauthorization: Basic {}\r\n\r\n",
+        "GET /events HTTP/1.1\r\nhost: {}\r\nconnection: close\r\naccept: text/event-stream\r\nauthorization: Basic {}\r\n\r\n",
         server.address,
         basic(&server.key)
     );
@@ -246,6 +266,59 @@ fn a_stream_of_events_goes_on() {
     assert!(started.is_some_and(|line| line.contains(r#""pipeline":"web""#)));
     let asked = lines.find(|line| line.contains("Approval") && line.contains("STARTED"));
     assert!(asked.is_some(), "the stream goes on");
+    // It ends with the server, which does not wait for whoever listens.
+    server.signal("TERM");
+    assert_eq!(
+        lines
+            .by_ref()
+            .filter(|line| line.starts_with("data"))
+            .count(),
+        0
+    );
+}
+
+/// A key that was taken back is no longer told anything.
+#[test]
+fn a_stream_ends_with_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let repository = source(folder.path());
+    let more = ["--runner", "process", "--repository", &repository];
+    let server = Server::start(folder.path(), &more);
+    let reader = issue(&server, "codepipeline:GetPipelineState");
+    let head = format!(
+        "GET /events HTTP/1.1\r\nhost: {}\r\nconnection: close\r\naccept: text/event-stream\r\nauthorization: Basic \
+         {}\r\n\r\n",
+        server.address,
+        basic(&reader)
+    );
+    let mut wire = Wire::open(server.address).expect("it can be reached");
+    wire.send(head.as_bytes()).expect("it reads");
+    let stream = wire.stream().try_clone().expect("a second handle");
+    let declaration = pipeline("web", "SUPERSEDED", &[approval("Release")]);
+    server.expect("CreatePipeline", &declaration);
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("STARTED")));
+    let input = json!({"accessKeyId": reader.id, "status": "Inactive"});
+    server.call_target("Pipewright_20261121.UpdateAccessKey", &input);
+    server.expect("StartPipelineExecution", &json!({"name": "web"}));
+    // What was on its way may still come; then the stream is over.
+    assert!(lines.count() < 100);
+}
+
+/// A key that may do one thing, everywhere.
+fn issue(server: &Server, action: &str) -> Key {
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": action, "Resource": "*"}]});
+    let input = json!({"userName": "reader", "policies": [policy.to_string()]});
+    let issued = server.call_target("Pipewright_20261121.CreateAccessKey", &input);
+    let text = |name: &str| {
+        let value = issued["accessKey"][name].as_str();
+        value.expect("it was issued").to_owned()
+    };
+    Key {
+        id: text("accessKeyId"),
+        secret: text("secretAccessKey"),
+    }
 }
 
 /// A working tree with a commit.
@@ -294,18 +367,7 @@ fn url(server: &Server, key: &Key) -> String {
 fn who_may_pull_may_not_push() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), &["--runner", "process"]);
-    let policy = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "codecommit:GitPull", "Resource": "*"}]});
-    let input = json!({"userName": "reader", "policies": [policy.to_string()]});
-    let issued = server.call_target("Pipewright_20261121.CreateAccessKey", &input);
-    let text = |name: &str| {
-        let value = issued["accessKey"][name].as_str();
-        value.expect("it was issued").to_owned()
-    };
-    let reader = Key {
-        id: text("accessKeyId"),
-        secret: text("secretAccessKey"),
-    };
+    let reader = issue(&server, "codecommit:GitPull");
     let tree = Tree::new();
     let (pushed, said) = tree.git(&["push", &url(&server, &reader), "main"]);
     assert!(!pushed && said.contains("403"), "{said}");

@@ -9,7 +9,7 @@
 //! * [`git`]: repositories that are pushed here.
 //! * [`sources`]: the look-out for changes. [`builds`]: builds that no pipeline ordered.
 //! * [`feed`]: what happened, as it happens; [`notifications`]: telling others.
-//! * [`metrics`], [`log`]: what others are told of this server.
+//! * [`metrics`], [`log`]: what others are told of this server; [`visit`]: what the trail is told.
 
 pub mod answer;
 pub mod basic;
@@ -27,3 +27,4 @@ pub mod router;
 pub mod secured;
 pub mod server;
 pub mod sources;
+pub mod visit;

@@ -22,7 +22,7 @@ pub struct ServeArgs {
     pub data: PathBuf,
 
     /// The address under which others reach this server, for links in messages
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = base_url)]
     pub base_url: Option<String>,
 
     /// Listen beyond this machine without encryption: only behind a proxy that has it
@@ -63,4 +63,45 @@ pub enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+/// `https://ci.example.org`: where a server is, and nothing behind it.
+fn base_url(text: &str) -> Result<String, String> {
+    let wrong = || "expected something like https://ci.example.org, without a path".to_owned();
+    let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let is_bare = uri.path() == "/" && uri.query().is_none();
+    let host = uri.authority().filter(|host| !host.as_str().contains('@'));
+    match (host, is_web && is_bare) {
+        (Some(_), true) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_a_place_and_no_path() {
+        let read = |text| base_url(text).ok();
+        assert_eq!(
+            read("https://ci.example.org").as_deref(),
+            Some("https://ci.example.org")
+        );
+        assert_eq!(
+            read("http://10.0.0.1:80/").as_deref(),
+            Some("http://10.0.0.1:80")
+        );
+        for wrong in [
+            "ci.example.org",
+            "ftp://a",
+            "https://a/b",
+            "https://a?b",
+            "https://u@a",
+            "",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 }

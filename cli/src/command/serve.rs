@@ -61,11 +61,13 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     let data = local.directory.path().to_owned();
     let files = credentials::prepare(&secured.keyring, &data, address, &region).await?;
     let builds = local.builds.clone();
-    let house = House::open(local, &secured, args, base, log).await?;
-    greet(terminal, &files, &here);
     let (stop, stopped) = watch::channel(false);
+    let house = House::open(local, &secured, args, base, stopped.clone(), log).await?;
+    greet(terminal, &files, &here);
     let server = tokio::spawn(server::serve(listener, house.router, log, stopped));
     signals.next().await;
+    // What would begin now would be ended soon; the next start begins it.
+    house.running.machine.drain();
     log.write(Level::Info, "stopping", []);
     let _ = stop.send(true);
     tokio::select! {

@@ -25,6 +25,7 @@ pub async fn caller(headers: &HeaderMap, keys: &dyn Keys, source: &str) -> Optio
     if !bool::from(is_same) || holder.session.is_some() {
         return None;
     }
+    keys.used(&holder.access_key).await;
     let context = BTreeMap::from([("aws:sourceip".to_owned(), vec![source.to_owned()])]);
     Some(Caller::of_key(Arc::clone(&holder), context))
 }

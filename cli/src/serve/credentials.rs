@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -36,12 +36,32 @@ impl Files {
 
     /// The lines that make the AWS CLI and every SDK use this server.
     pub fn exports(&self) -> String {
-        let (config, credentials) = (self.config.display(), self.credentials.display());
+        let (config, credentials) = (quoted(&self.config), quoted(&self.credentials));
         format!(
             "export AWS_CONFIG_FILE={config} AWS_SHARED_CREDENTIALS_FILE={credentials}\n\
              export AWS_PROFILE={PROFILE}\n"
         )
     }
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// An address that can be asked: a server that listens everywhere is found on this machine.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Gives out the administrator's key on the first start, and writes where this server is each time.
@@ -72,6 +92,7 @@ pub async fn prepare(
         );
         write(&files.credentials, &text)?;
     }
+    let address = reachable(address);
     let text = format!(
         "[profile {PROFILE}]\nregion = {region}\nendpoint_url = http://{address}\n\
          s3 =\n    addressing_style = path\n    signature_version = s3v4\n"
@@ -99,4 +120,26 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         let doing = format!("write {}", path.display());
         Failure::system(&doing, &error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_paths_as_they_are() {
+        assert_eq!(
+            quoted(Path::new("/home/ann/.pipewright/config")),
+            "/home/ann/.pipewright/config"
+        );
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+    }
+
+    #[test]
+    fn a_server_that_listens_everywhere_is_found_here() {
+        let of = |text: &str| reachable(text.parse().expect("an address")).to_string();
+        assert_eq!(of("0.0.0.0:80"), "127.0.0.1:80");
+        assert_eq!(of("[::]:80"), "[::1]:80");
+        assert_eq!(of("10.0.0.1:80"), "10.0.0.1:80");
+    }
 }

@@ -39,6 +39,7 @@ use tokio::{
 use super::{
     answer::{Answer, text, whole},
     basic,
+    visit::{Visit, identity},
 };
 
 /// How many events one look takes.
@@ -60,8 +61,11 @@ const PIECES_WAITING: usize = 4;
 pub struct Feed {
     world: World,
     authenticator: Arc<Authenticator>,
+    keys: Arc<dyn Keys>,
     /// Moves when something was committed.
     news: watch::Receiver<u64>,
+    /// Told when the server stops.
+    stop: watch::Receiver<bool>,
     places: Arc<Semaphore>,
 }
 
@@ -69,28 +73,48 @@ impl Feed {
     pub fn new(
         world: World,
         authenticator: Arc<Authenticator>,
+        keys: Arc<dyn Keys>,
         news: watch::Receiver<u64>,
+        stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             world,
             authenticator,
+            keys,
             news,
+            stop,
             places: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
     }
 
     /// Answers `GET /events`.
-    pub async fn answer(&self, parts: &Parts, keys: &dyn Keys, source: &str) -> Answer {
-        let caller = match self.caller(parts, keys, source).await {
-            Ok(caller) => caller,
-            Err(answer) => return answer,
+    pub async fn answer(&self, parts: &Parts, source: &str) -> Answer {
+        let mut visit = Visit {
+            service: "codepipeline",
+            operation: "GetEvents",
+            user: identity(None),
+            resource: "*".to_owned(),
+            only_reads: true,
         };
+        let answer = match self.caller(parts, source).await {
+            Ok(caller) => {
+                visit.user = identity(Some(&caller));
+                self.read(parts, caller, source).await
+            }
+            Err(answer) => answer,
+        };
+        visit.noted(answer)
+    }
+
+    async fn read(&self, parts: &Parts, caller: Caller, source: &str) -> Answer {
         let since = match since(parts) {
             Ok(since) => since,
             Err(message) => return text(StatusCode::BAD_REQUEST, &message),
         };
         let reader = Reader {
             world: self.world.clone(),
+            keys: Arc::clone(&self.keys),
+            source: source.to_owned(),
             caller,
             known: HashMap::new(),
             since,
@@ -107,8 +131,8 @@ impl Feed {
     }
 
     /// Whoever signed the request, or gave a key and its secret.
-    async fn caller(&self, parts: &Parts, keys: &dyn Keys, source: &str) -> Result<Caller, Answer> {
-        if let Some(caller) = basic::caller(&parts.headers, keys, source).await {
+    async fn caller(&self, parts: &Parts, source: &str) -> Result<Caller, Answer> {
+        if let Some(caller) = basic::caller(&parts.headers, &*self.keys, source).await {
             return Ok(caller);
         }
         let headers: Vec<(String, String)> = parts
@@ -156,10 +180,11 @@ impl Feed {
             return text(StatusCode::SERVICE_UNAVAILABLE, &message);
         };
         let (pieces, received) = mpsc::channel::<Result<Frame<Bytes>, io::Error>>(PIECES_WAITING);
-        let mut news = self.news.clone();
+        let (mut news, mut stop) = (self.news.clone(), self.stop.clone());
         tokio::spawn(async move {
             let _place = place;
-            loop {
+            // A key that was taken back ends its streams.
+            while reader.renew().await {
                 news.mark_unchanged();
                 let Ok((events, more)) = reader.page().await else {
                     return;
@@ -171,7 +196,11 @@ impl Feed {
                 }
                 if piece.is_empty() && !more {
                     // Whoever waits learns that it is still connected, and we that it still is.
-                    match timeout(HEARTBEAT, news.changed()).await {
+                    let moved = tokio::select! {
+                        moved = timeout(HEARTBEAT, news.changed()) => moved,
+                        _ = stop.wait_for(|stop| *stop) => return,
+                    };
+                    match moved {
                         Ok(Ok(())) => continue,
                         Ok(Err(_)) => return,
                         Err(_) => piece.push_str(": still here\n\n"),
@@ -243,6 +272,8 @@ async fn lines(mut reader: Reader) -> Answer {
 /// One reader's way through the feed.
 struct Reader {
     world: World,
+    keys: Arc<dyn Keys>,
+    source: String,
     caller: Caller,
     /// Which pipelines the caller may see.
     known: HashMap<String, bool>,
@@ -250,6 +281,24 @@ struct Reader {
 }
 
 impl Reader {
+    /// Looks again who this is; whether the key is still good.
+    async fn renew(&mut self) -> bool {
+        let Some(key) = self.caller.access_key() else {
+            return false;
+        };
+        let Ok(Some(holder)) = self.keys.holder(key).await else {
+            return false;
+        };
+        let expires = holder.session.as_ref().map(|session| session.expires);
+        if expires.is_some_and(|expires| expires <= self.world.clock.now()) {
+            return false;
+        }
+        let context = BTreeMap::from([("aws:sourceip".to_owned(), vec![self.source.clone()])]);
+        self.caller = Caller::of_key(holder, context);
+        self.known.clear();
+        true
+    }
+
     /// The next events that the caller may see, and whether there may be more already.
     async fn page(&mut self) -> Result<(Vec<(Position, Value)>, bool), ports::StoreError> {
         let part = feed(&self.world, self.since, PAGE).await?;

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    io,
+    fs, io,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -26,11 +26,15 @@ use ports::Account;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
-    sync::{Notify, mpsc},
+    sync::{Notify, Semaphore, mpsc},
     time::timeout,
 };
 
-use super::{answer::Answer, basic};
+use super::{
+    answer::Answer,
+    basic,
+    visit::{Visit, identity},
+};
 
 /// How much one push may send.
 const PUSH_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -40,6 +44,9 @@ const WITHIN: Duration = Duration::from_mins(30);
 
 /// The longest head that the backend may answer with.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// How many backends begin at a time; more wait.
+pub const BACKENDS_MAX: usize = 16;
 
 /// How many pieces of an answer wait for a slow client.
 const PIECES_WAITING: usize = 8;
@@ -51,6 +58,8 @@ pub struct Git {
     pub keys: Arc<dyn Keys>,
     /// Told when something was pushed.
     pub pushed: Arc<Notify>,
+    /// How many backends may begin at a time: [`BACKENDS_MAX`].
+    pub turns: Semaphore,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +80,23 @@ impl Wish {
 impl Git {
     /// Answers a request below `/git/`.
     pub async fn answer(self: &Arc<Self>, request: Request<Incoming>, source: &str) -> Answer {
+        let mut visit = Visit {
+            service: "codecommit",
+            operation: "GitPull",
+            user: identity(None),
+            resource: String::new(),
+            only_reads: true,
+        };
+        let answer = self.serve(request, source, &mut visit).await;
+        visit.noted(answer)
+    }
+
+    async fn serve(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        source: &str,
+        visit: &mut Visit,
+    ) -> Answer {
         let rest = request
             .uri()
             .path()
@@ -84,6 +110,11 @@ impl Git {
                 "git's smart protocol alone is spoken here",
             );
         };
+        visit.resource = self.arn(&name);
+        if wish == Wish::Push {
+            visit.operation = "GitPush";
+            visit.only_reads = service != "git-receive-pack";
+        }
         let Some(path) = bare_repository(&self.folder, &name) else {
             let text = "a repository's name has letters, digits, `.`, `-` and `_`";
             return plain(StatusCode::BAD_REQUEST, text);
@@ -95,6 +126,7 @@ impl Git {
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return answer;
         };
+        visit.user = identity(Some(&caller));
         if let Err(text) = self.allow(&caller, wish, &name) {
             return plain(StatusCode::FORBIDDEN, &text);
         }
@@ -111,6 +143,10 @@ impl Git {
             }
         }
         let service = service.to_owned();
+        // Nobody closes the semaphore.
+        let Ok(_turn) = self.turns.acquire().await else {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
+        };
         match self.run(request, &path, &service, &caller).await {
             Ok(answer) => answer,
             Err(error) => plain(
@@ -121,8 +157,7 @@ impl Git {
     }
 
     fn allow(&self, caller: &Caller, wish: Wish, name: &str) -> Result<(), String> {
-        let Account { id, region } = &*self.account;
-        let arn = format!("arn:aws:codecommit:{region}:{id}:{name}");
+        let arn = self.arn(name);
         match caller.decide(wish.action(), &arn, &BTreeMap::new()) {
             Decision::Allowed => Ok(()),
             Decision::NotAllowed | Decision::Denied(_) => Err(format!(
@@ -131,6 +166,11 @@ impl Git {
                 wish.action()
             )),
         }
+    }
+
+    fn arn(&self, name: &str) -> String {
+        let Account { id, region } = &*self.account;
+        format!("arn:aws:codecommit:{region}:{id}:{name}")
     }
 
     async fn run(
@@ -154,6 +194,10 @@ impl Git {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            // What was accepted is on disk.
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "core.fsync")
+            .env("GIT_CONFIG_VALUE_0", "all")
             .env("GIT_HTTP_EXPORT_ALL", "1")
             .env("GIT_PROJECT_ROOT", path)
             .env("PATH_INFO", format!("/{service}"))
@@ -206,26 +250,42 @@ fn wish(service: &str, query: &str) -> Option<Wish> {
     }
 }
 
+/// Makes a repository, whole or not at all.
 async fn create(path: &Path) -> io::Result<()> {
-    let made = Command::new("git")
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let making = tempfile::Builder::new()
+        .prefix(".making-")
+        .tempdir_in(folder)?;
+    let inside = making.path().join("repository");
+    git(Command::new("git")
         .args(["init", "--quiet", "--bare", "--initial-branch=main"])
-        .arg(path)
+        .arg(&inside))
+    .await?;
+    git(Command::new("git")
+        .arg("-C")
+        .arg(&inside)
+        .args(["config", "http.receivepack", "true"]))
+    .await?;
+    match fs::rename(&inside, path) {
+        // Somebody else's first push was faster.
+        Err(_) if path.is_dir() => Ok(()),
+        renamed => renamed,
+    }
+}
+
+async fn git(command: &mut Command) -> io::Result<()> {
+    let done = command
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .await?;
-    let set = Command::new("git")
-        .arg("-C")
-        .arg(path)
-        .args(["config", "http.receivepack", "true"])
-        .status()
-        .await?;
-    if made.success() && set.success() {
+    if done.success() {
         return Ok(());
     }
-    Err(io::Error::other("git init failed"))
+    Err(io::Error::other("git could not make it"))
 }
 
 /// Gives the body to the backend, as much as a push may have.

@@ -9,7 +9,7 @@ use notification::{Links, Notifier};
 use operations::codebuild::CodeBuild;
 use ports::{World, audit::AuditTrail};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, watch},
     task::JoinSet,
 };
 
@@ -17,7 +17,7 @@ use super::{
     builds,
     feed::Feed,
     follow::Follower,
-    git::Git,
+    git::{BACKENDS_MAX, Git},
     log::Log,
     metrics::Metrics,
     notifications,
@@ -54,6 +54,8 @@ struct Bells {
     builds: Arc<Notify>,
     /// Something was committed.
     news: watch::Receiver<u64>,
+    /// The server stops.
+    stop: watch::Receiver<bool>,
 }
 
 impl House {
@@ -63,6 +65,7 @@ impl House {
         secured: &Secured,
         args: &ServeArgs,
         base: &str,
+        stop: watch::Receiver<bool>,
         log: Log,
     ) -> Result<Self, Failure> {
         let links = Links {
@@ -75,6 +78,7 @@ impl House {
             sources: Arc::default(),
             builds: Arc::default(),
             news,
+            stop,
         };
         let codebuild = builds::record(&mut local, &bells.builds);
         let metrics = Arc::new(Metrics::default());
@@ -152,7 +156,7 @@ fn router(
         more,
     });
     Ok(Arc::new(Router {
-        api: Arc::new(api),
+        api,
         buckets: buckets(world, &keys, data.join(UPLOADS), &bells.sources)?,
         trail,
         git: Arc::new(Git {
@@ -160,14 +164,20 @@ fn router(
             account: Arc::clone(&world.account),
             keys: Arc::clone(&keys),
             pushed: Arc::clone(&bells.sources),
+            turns: Semaphore::new(BACKENDS_MAX),
         }),
-        feed: Feed::new(world.clone(), authenticator, bells.news.clone()),
+        feed: Feed::new(
+            world.clone(),
+            authenticator,
+            keys,
+            bells.news.clone(),
+            bells.stop.clone(),
+        ),
         approvals: Callback {
             world: world.clone(),
             key: link_key(secured),
-            origin: base.trim_end_matches('/').to_owned(),
+            origin: base.to_owned(),
         },
-        keys,
         metrics: Arc::clone(metrics),
         health: health(local),
         log,

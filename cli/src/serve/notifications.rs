@@ -88,10 +88,24 @@ pub async fn notifier(
         .map_err(|error| Failure::system("open the cursors of notifications", &error))?;
     let cursors: Arc<dyn Cursors> = Arc::new(cursors);
     let notifier = Notifier::new(local.world.clone(), cursors, links, config);
-    notifier
+    let moved = notifier
         .begin()
         .await
         .map_err(|error| Failure::system("begin with notifications", &error))?;
+    // A warning is written however quiet the server is.
+    let log = Log::new(args.log, false);
+    for moved in moved {
+        log.write(
+            Level::Warning,
+            "the cursor of a notification was beyond the end of the journal",
+            [
+                ("target", moved.target.clone().into()),
+                ("from", moved.from.into()),
+                ("to", moved.to.into()),
+                ("error", moved.to_string().into()),
+            ],
+        );
+    }
     Ok(Some(Arc::new(notifier)))
 }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, io, net::IpAddr, sync::Arc, time::Instant};
 
-use access::keys::Keys;
 use api::{
     Api,
     trail::{Entry, Trail},
@@ -25,6 +24,7 @@ use super::{
     git::Git,
     log::{Level, Log},
     metrics::Metrics,
+    visit::{Visit, error_of, is_temporary},
 };
 
 /// The largest body of a form.
@@ -32,13 +32,12 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Everything that answers requests.
 pub struct Router {
-    pub api: Arc<Api>,
+    pub api: Api,
     pub buckets: s3::Service,
     pub trail: Arc<Trail>,
     pub git: Arc<Git>,
     pub feed: Feed,
     pub approvals: Callback,
-    pub keys: Arc<dyn Keys>,
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub log: Log,
@@ -57,14 +56,19 @@ impl Router {
     pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Answer {
         let begun = Instant::now();
         let method = request.method().clone();
-        let path = request.uri().path().to_owned();
+        let path = shown_path(request.uri().path());
         let operation = operation(&request);
-        let answer = self.route(request, &from.to_string()).await;
+        let (source, agent) = (from.to_string(), agent(&request));
+        let answer = self.route(request, &source).await;
+        let answer = self.tell_visit(answer, &source, agent).await;
         let status = answer.status().as_u16();
         let exception = answer.headers().get("x-amzn-errortype");
         let exception = exception.and_then(|value| value.to_str().ok());
         let outcome = exception.map_or_else(|| status.to_string(), str::to_owned);
-        self.metrics.request(&operation, &outcome, begun.elapsed());
+        // Whoever is not known chooses the name of no series.
+        let is_known = !exception.is_some_and(|exception| STRANGERS.contains(&exception));
+        let counted = if is_known { &operation } else { OTHER };
+        self.metrics.request(counted, &outcome, begun.elapsed());
         let level = if status >= 500 {
             Level::Error
         } else {
@@ -109,27 +113,20 @@ impl Router {
                 answer.headers_mut().insert(CONTENT_TYPE, kind);
                 answer
             }
-            "/events" if is_read => self.feed.answer(&parts, &*self.keys, source).await,
+            "/events" if is_read => self.feed.answer(&parts, source).await,
             _ if path.starts_with("/git/") => {
                 self.git
                     .answer(Request::from_parts(parts, body), source)
                     .await
             }
-            _ if path.starts_with("/approvals/") => {
-                match collect(&parts, body, FORM_BYTES_MAX).await {
-                    Ok(body) => {
-                        let request = Request::from_parts(parts, body);
-                        approval_callback::handle(&self.approvals, request)
-                            .await
-                            .map(whole)
-                    }
-                    Err(answer) => answer,
-                }
-            }
+            _ if path.starts_with(APPROVALS) => match collect(&parts, body, FORM_BYTES_MAX).await {
+                Ok(body) => self.approval(Request::from_parts(parts, body)).await,
+                Err(answer) => answer,
+            },
             _ => match collect(&parts, body, api::BODY_BYTES_MAX).await {
                 Ok(body) => {
                     let request = Request::from_parts(parts, body);
-                    self.operate(request, source).await
+                    self.api.handle(request, source).await.map(whole)
                 }
                 Err(answer) => answer,
             },
@@ -138,27 +135,11 @@ impl Router {
 }
 
 impl Router {
-    /// Carries out an operation to its end, even if whoever asked does not wait for it: what was
-    /// begun is recorded and delivered.
-    async fn operate(&self, request: Request<Bytes>, source: &str) -> Answer {
-        let (api, source) = (Arc::clone(&self.api), source.to_owned());
-        let handled = tokio::spawn(async move { api.handle(request, &source).await });
-        if let Ok(answer) = handled.await {
-            return answer.map(whole);
-        }
-        let message = "an operation failed unexpectedly";
-        self.log.write(Level::Error, message, []);
-        let body = json!({"__type": "InternalFailure", "message": message});
-        text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
-    }
-
     /// Answers a request for a bucket, and takes it into the trail.
     async fn bucket(&self, mut request: Request<Incoming>, source: &str) -> Answer {
         let context = BTreeMap::from([("aws:sourceip".to_owned(), vec![source.to_owned()])]);
         request.extensions_mut().insert(s3::Context(context));
-        let agent = request.headers().get(USER_AGENT);
-        let agent = agent.and_then(|value| value.to_str().ok());
-        let agent = agent.unwrap_or_default().to_owned();
+        let agent = agent(&request);
         let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let answer = self.buckets.answer(request).await;
         let seen = answer.extensions().get::<s3::Seen>().cloned();
@@ -168,8 +149,8 @@ impl Router {
                 (Some(arn), Some(access_key)) => UserIdentity::User {
                     name: arn.rsplit('/').next().unwrap_or_default().to_owned(),
                     arn,
+                    is_session: is_temporary(&access_key),
                     access_key,
-                    is_session: false,
                 },
                 (_, access_key) => UserIdentity::Unknown { access_key },
             },
@@ -191,6 +172,104 @@ impl Router {
     }
 }
 
+impl Router {
+    /// Shows an approval, or answers it; whoever has the link is who it was sent to.
+    async fn approval(&self, request: Request<Bytes>) -> Answer {
+        let decides = *request.method() == Method::POST;
+        let token = request
+            .uri()
+            .path()
+            .strip_prefix(APPROVALS)
+            .unwrap_or_default();
+        let link = self
+            .approvals
+            .key
+            .verify(token, self.approvals.world.clock.now());
+        let account = &self.approvals.world.account.id;
+        let (user, resource) = match link {
+            Ok(link) => (
+                UserIdentity::User {
+                    arn: format!("arn:aws:iam::{account}:approval-link/{}", link.recipient),
+                    name: link.recipient,
+                    access_key: String::new(),
+                    is_session: false,
+                },
+                format!("{}/{}/{}", link.pipeline, link.stage, link.action),
+            ),
+            Err(_) => (UserIdentity::Unknown { access_key: None }, String::new()),
+        };
+        let visit = Visit {
+            service: "codepipeline",
+            operation: if decides {
+                "AnswerApprovalLink"
+            } else {
+                "ShowApprovalLink"
+            },
+            user,
+            resource,
+            only_reads: !decides,
+        };
+        let answer = approval_callback::handle(&self.approvals, request).await;
+        visit.noted(answer.map(whole))
+    }
+
+    /// Takes what was done in a room into the trail.
+    async fn tell_visit(&self, mut answer: Answer, source: &str, agent: String) -> Answer {
+        let Some(visit) = answer.extensions_mut().remove::<Visit>() else {
+            return answer;
+        };
+        let entry = Entry {
+            user: visit.user,
+            service: visit.service.to_owned(),
+            operation: visit.operation.to_owned(),
+            source: source.to_owned(),
+            agent,
+            parameters: Value::Null,
+            error: error_of(&answer),
+            request_id: String::new(),
+            only_reads: visit.only_reads,
+            additional: json!({"resource": visit.resource}),
+        };
+        match self.trail.tell(entry).await {
+            Ok(()) => answer,
+            Err(error) => {
+                let message = format!("the audit trail cannot be written: {error}\n");
+                text(StatusCode::SERVICE_UNAVAILABLE, &message)
+            }
+        }
+    }
+}
+
+/// Where approval links lead, and what is shown of them: who has a link can answer.
+const APPROVALS: &str = "/approvals/";
+
+/// What requests are counted as that nobody known sent, and others that have no name.
+const OTHER: &str = "other";
+
+/// The exceptions of those who are not known, or ask for what is not there.
+const STRANGERS: [&str; 6] = [
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "UnknownOperationException",
+    "UnrecognizedClientException",
+];
+
+/// A path as the log has it.
+fn shown_path(path: &str) -> String {
+    if path.starts_with(APPROVALS) {
+        return format!("{APPROVALS}…");
+    }
+    path.to_owned()
+}
+
+fn agent(request: &Request<Incoming>) -> String {
+    let agent = request.headers().get(USER_AGENT);
+    let agent = agent.and_then(|value| value.to_str().ok());
+    agent.unwrap_or_default().to_owned()
+}
+
 /// What a request is counted as.
 fn operation(request: &Request<Incoming>) -> String {
     let target = request.headers().get("x-amz-target");
@@ -199,15 +278,10 @@ fn operation(request: &Request<Incoming>) -> String {
     }
     let path = request.uri().path();
     let known = [
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/events",
-        "/git/",
-        "/approvals/",
+        "/healthz", "/readyz", "/metrics", "/events", "/git/", APPROVALS,
     ];
     let known = known.iter().find(|known| path.starts_with(**known));
     known
-        .map_or("other", |known| known.trim_matches('/'))
+        .map_or(OTHER, |known| known.trim_matches('/'))
         .to_owned()
 }

@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{Semaphore, watch},
@@ -19,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    answer::Answer,
+    answer::{Answer, text},
     log::{Level, Log},
     router::Router,
 };
@@ -44,14 +46,24 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the listener rests when the system has no more files to give.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
+/// How many files are kept for everything that is no connection: the store, objects, builds.
+const OTHER_FILES: u64 = 512;
+
 /// Takes as many open files as the system lets this process have.
 pub fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
         limit.current = limit.maximum;
-        // With fewer files there are fewer connections; the listener waits then.
+        // With fewer files there are fewer connections.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+}
+
+/// How many connections there may be with the files that this process has.
+fn connections_max() -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections = files.saturating_sub(OTHER_FILES).max(files / 2);
+    usize::try_from(connections).map_or(CONNECTIONS_MAX, |all| all.min(CONNECTIONS_MAX))
 }
 
 /// Listens on an address.
@@ -73,7 +85,7 @@ pub async fn serve(
     log: Log,
     mut stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(connections_max()));
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -130,6 +142,13 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
+/// The answer of a room that panicked.
+fn failed() -> Answer {
+    let message = "an operation failed unexpectedly";
+    let body = json!({"__type": "InternalFailure", "message": message});
+    text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
+}
+
 async fn one(
     stream: tokio::net::TcpStream,
     from: SocketAddr,
@@ -140,7 +159,11 @@ async fn one(
     metrics.connections.fetch_add(1, Ordering::Relaxed);
     let service = service_fn(move |request: http::Request<Incoming>| {
         let router = Arc::clone(&router);
-        async move { Ok::<Answer, Infallible>(router.answer(request, from.ip()).await) }
+        async move {
+            // What was begun is carried to its end and recorded, even if whoever asked has gone.
+            let answered = tokio::spawn(async move { router.answer(request, from.ip()).await });
+            Ok::<Answer, Infallible>(answered.await.unwrap_or_else(|_| failed()))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

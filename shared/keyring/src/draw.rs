@@ -10,7 +10,8 @@ const ID_LENGTH: usize = 20;
 
 /// What the ids of keys begin with, and those of temporary ones.
 const PREFIX: &str = "PWKA";
-const TEMPORARY_PREFIX: &str = "PWSA";
+/// How the ids of temporary credentials begin.
+pub const TEMPORARY_PREFIX: &str = "PWSA";
 
 /// The characters of an id behind its beginning: 32, so that each stands for five bits.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -33,6 +33,7 @@ use access::{
     policy::{Effect, Policy},
 };
 use cache::{Cache, Cached};
+pub use draw::TEMPORARY_PREFIX;
 pub use error::{KeyringError, PolicyProblem};
 pub use issue::{Issue, Issued};
 use seal::{Kind, Sealer};

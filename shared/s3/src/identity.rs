@@ -125,6 +125,7 @@ impl S3Access for Identity {
         let query = Query::of(cx.uri());
         let told = token(cx.headers(), &query);
         self.check_session(holder.session.as_ref(), told)?;
+        self.keys.used(&holder.access_key).await;
         let is_of_version = query.get("versionId").is_some();
         let conditions = self.conditions(cx.extensions_mut().get(), &query);
         let asker = Asker {
