@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long it may take until it answers.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 /// How many pipelines it gets at most: each takes it some milliseconds.
 const PIPELINES_MAX: usize = 1_000;
@@ -143,7 +143,7 @@ fn role(
     request
         .headers
         .push(("content-type".to_owned(), form.to_owned()));
-    request.service = "iam".to_owned();
+    "iam".clone_into(&mut request.service);
     let answer = connection.ask(&request.signed(key))?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (_, rest) = answer.split_once("<Arn>").ok_or("moto made no role")?;
@@ -197,5 +197,5 @@ fn memory_mb(child: &Child) -> Result<f64, Box<dyn Error>> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let line = line.ok_or("there is no VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes / 1000.0)
+    Ok(kilobytes * 1024.0 / 1e6)
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a server may take until it answers.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 /// How often whoever waits for it tries.
 const LOOK: Duration = Duration::from_micros(200);
