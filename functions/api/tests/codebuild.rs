@@ -1,45 +1,20 @@
 //! The protocol of CodeBuild and of the logs of its builds, without a signature around it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use access::Caller;
 use api::{ApiError, Call, Service, codebuild::CodeBuild, logs::Logs};
-use async_trait::async_trait;
-use embedded::{GitRepositories, ManualClock, Objects, SeededRandom, Store};
+use embedded::{GitRepositories, ManualClock, Objects, SeededRandom, Store, logs::LOG_BYTES};
 use model::Timestamp;
-use ports::{Account, BuildLogs, StoreError, World, nobody::Nobody};
+use ports::{Account, World, nobody::Nobody};
 use serde_json::{Value, json};
-
-/// The lines of every log.
-#[derive(Default)]
-struct Lines(Mutex<Vec<String>>);
-
-#[async_trait]
-impl BuildLogs for Lines {
-    async fn lines(
-        &self,
-        _stream: &str,
-        offset: u64,
-        limit: usize,
-    ) -> Result<(Vec<String>, u64), StoreError> {
-        let all = self.0.lock().expect("no test panics here");
-        let (mut at, mut found) = (0, Vec::new());
-        for line in &*all {
-            if at >= offset && found.len() < limit {
-                found.push(line.clone());
-                at += line.len() as u64 + 1;
-            } else if at < offset {
-                at += line.len() as u64 + 1;
-            }
-        }
-        Ok((found, at))
-    }
-}
+use tempfile::TempDir;
 
 struct Bench {
     codebuild: CodeBuild,
     logs: Logs,
-    lines: Arc<Lines>,
+    written: embedded::Logs,
+    _folder: TempDir,
 }
 
 impl Bench {
@@ -70,15 +45,18 @@ impl Bench {
             runner: Arc::new(Nobody),
             nudge: Arc::new(|| {}),
         };
-        let lines = Arc::new(Lines::default());
+        let logs = folder.path().join("logs");
+        let written = embedded::Logs::open(&logs, Arc::new(|_, _| {}));
+        let written = written.expect("there is room");
         Self {
             codebuild: CodeBuild::new(operations, [7; 32]),
             logs: Logs {
                 world,
                 builds: store,
-                logs: lines.clone(),
+                logs: Arc::new(written.clone()),
             },
-            lines,
+            written,
+            _folder: folder,
         }
     }
 
@@ -244,13 +222,11 @@ async fn a_log_is_read_forwards_backwards_and_from_its_end() {
     let bench = Bench::new();
     let id = bench.build().await;
     let stream = id.strip_prefix("web:").expect("it is the project's");
-    let log: Vec<String> = (0..5).map(|at| format!("line {at}")).collect();
-    bench
-        .lines
-        .0
-        .lock()
-        .expect("no test panics here")
-        .extend(log);
+    let log = bench.written.writer(stream, LOG_BYTES);
+    let mut log = log.expect("there is room");
+    for at in 0..5 {
+        log.line(&format!("line {at}")).expect("there is room");
+    }
     let get = async |more: Value| {
         let mut input = json!({"logGroupName": "/aws/codebuild/web", "logStreamName": stream});
         for (name, value) in more.as_object().expect("it is one") {
@@ -277,6 +253,14 @@ async fn a_log_is_read_forwards_backwards_and_from_its_end() {
     assert_eq!(told(&head), ["line 0"]);
     let next = get(json!({"limit": 1, "nextToken": head["nextForwardToken"]})).await;
     assert_eq!(told(&next.expect("it is there")), ["line 1"]);
+    for (token, expected) in [
+        (format!("f/{}", u64::MAX), [].as_slice()),
+        (format!("b/{}", u64::MAX), &["line 4"]),
+    ] {
+        let beyond = get(json!({"limit": 1, "nextToken": token})).await;
+        let beyond = beyond.expect("a place beyond the end is no error");
+        assert_eq!(told(&beyond), expected);
+    }
     for (more, expected) in [
         (json!({"nextToken": "x"}), "InvalidParameterException"),
         (json!({"limit": 0}), "InvalidParameterException"),

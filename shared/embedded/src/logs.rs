@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ports::{BuildLogs, StoreError};
+use ports::{BuildLogs, LogPiece, StoreError};
 
 /// What one log holds unless its owner says less.
 pub const LOG_BYTES: u64 = 64 << 20;
@@ -80,10 +80,8 @@ impl Logs {
 
     /// The last lines of a log, at most `lines`; none when there is no such log.
     pub fn tail(&self, stream: &str, lines: usize) -> io::Result<Vec<String>> {
-        let mut file = match File::open(self.path(stream)?) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+        let Some(mut file) = existing(&self.path(stream)?)? else {
+            return Ok(Vec::new());
         };
         let from = file.metadata()?.len().saturating_sub(TAIL_BYTES);
         file.seek(SeekFrom::Start(from))?;
@@ -102,6 +100,23 @@ impl Logs {
             .map(str::to_owned)
             .collect())
     }
+
+    /// Reads a stream's file where it holds up nobody.
+    async fn read<T: Send + 'static>(
+        &self,
+        stream: &str,
+        read: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let failed = |error: io::Error| StoreError::Unavailable {
+            doing: format!("read the log `{stream}`"),
+            source: error.into(),
+        };
+        let path = self.path(stream).map_err(failed)?;
+        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        read.map_err(io::Error::other)
+            .and_then(|read| read)
+            .map_err(failed)
+    }
 }
 
 #[async_trait]
@@ -112,25 +127,30 @@ impl BuildLogs for Logs {
         offset: u64,
         limit: usize,
     ) -> Result<(Vec<String>, u64), StoreError> {
-        let failed = |error: io::Error| StoreError::Unavailable {
-            doing: format!("read the log `{stream}`"),
-            source: error.into(),
-        };
-        let path = self.path(stream).map_err(failed)?;
-        let read = tokio::task::spawn_blocking(move || whole_lines(&path, offset, limit)).await;
-        read.map_err(io::Error::other)
-            .and_then(|read| read)
-            .map_err(failed)
+        let read = move |path: &Path| whole_lines(path, offset, limit);
+        self.read(stream, read).await
+    }
+
+    async fn lines_before(
+        &self,
+        stream: &str,
+        until: u64,
+        limit: usize,
+    ) -> Result<LogPiece, StoreError> {
+        let read = move |path: &Path| whole_lines_before(path, until, limit);
+        self.read(stream, read).await
     }
 }
 
 /// The whole lines from there on, and where the next ones begin.
 fn whole_lines(path: &Path, offset: u64, limit: usize) -> io::Result<(Vec<String>, u64)> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),
-        Err(error) => return Err(error),
+    let Some(mut file) = existing(path)? else {
+        return Ok((Vec::new(), offset));
     };
+    // Whoever asks may name any place, and a file system knows only so many.
+    if offset >= file.metadata()?.len() {
+        return Ok((Vec::new(), offset));
+    }
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
     file.take(PAGE_BYTES).read_to_end(&mut bytes)?;
@@ -141,10 +161,53 @@ fn whole_lines(path: &Path, offset: u64, limit: usize) -> io::Result<(Vec<String
             break;
         }
         next += line.len() as u64;
-        let text = String::from_utf8_lossy(line);
-        lines.push(text.trim_end_matches('\n').to_owned());
+        lines.push(text(line));
     }
     Ok((lines, next))
+}
+
+/// The last whole lines that end there; no more than a page is read.
+fn whole_lines_before(path: &Path, until: u64, limit: usize) -> io::Result<LogPiece> {
+    let Some(mut file) = existing(path)? else {
+        return Ok(LogPiece::default());
+    };
+    let end = until.min(file.metadata()?.len());
+    let begin = end.saturating_sub(PAGE_BYTES);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(end - begin).read_to_end(&mut bytes)?;
+    let mut all: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let mut to = begin + bytes.len() as u64;
+    // What ends without an end is still being written, or it is a piece of a very long line.
+    let unfinished = all
+        .pop_if(|line| end != until && !line.ends_with(b"\n") && (line.len() as u64) < PAGE_BYTES);
+    to -= unfinished.map_or(0, <[u8]>::len) as u64;
+    if begin > 0 && all.len() > 1 {
+        // The first one is most likely the end of a line that began before.
+        all.remove(0);
+    }
+    let lines = all.split_off(all.len().saturating_sub(limit));
+    let length: usize = lines.iter().map(|line| line.len()).sum();
+    Ok(LogPiece {
+        from: to - length as u64,
+        to,
+        lines: lines.into_iter().map(text).collect(),
+    })
+}
+
+/// The file, if it is there.
+fn existing(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A line without its end.
+fn text(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    text.trim_end_matches('\n').to_owned()
 }
 
 /// Whether a stream may have this name: it becomes a file's name.
@@ -275,6 +338,73 @@ mod tests {
             "a long line comes in pieces"
         );
         assert!(logs.lines("../b1", 0, 1).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_beyond_the_end_of_a_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        logs.writer("b1", LOG_BYTES).unwrap().line("one").unwrap();
+        for offset in [4, 5, i64::MAX.unsigned_abs(), u64::MAX] {
+            let read = logs.lines("b1", offset, 9).await.unwrap();
+            assert_eq!(read, (vec![], offset));
+        }
+    }
+
+    /// What is told of a piece: its first line, how many there are, where they begin and end.
+    fn told(piece: &LogPiece) -> (&str, usize, u64, u64) {
+        let first = piece.lines.first().map_or("", String::as_str);
+        (first, piece.lines.len(), piece.from, piece.to)
+    }
+
+    #[tokio::test]
+    async fn a_log_is_read_backwards_from_its_end_or_from_a_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        let read = |until, limit| logs.lines_before("b1", until, limit);
+        assert_eq!(read(u64::MAX, 9).await.unwrap(), LogPiece::default());
+        let mut writer = logs.writer("b1", LOG_BYTES).unwrap();
+        for line in ["one", "two", "three"] {
+            writer.line(line).unwrap();
+        }
+        for until in [14, 15, i64::MAX.unsigned_abs(), u64::MAX] {
+            let piece = read(until, 2).await.unwrap();
+            assert_eq!(told(&piece), ("two", 2, 4, 14), "{until}");
+        }
+        assert_eq!(told(&read(4, 2).await.unwrap()), ("one", 1, 0, 4));
+        assert_eq!(told(&read(0, 2).await.unwrap()), ("", 0, 0, 0));
+        // A line that is still being written is not told of yet.
+        let path = logs.path("b1").unwrap();
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"fo\xff").unwrap();
+        let piece = read(u64::MAX, 1).await.unwrap();
+        assert_eq!(told(&piece), ("three", 1, 8, 14));
+        file.write_all(b"\n").unwrap();
+        let piece = read(u64::MAX, 1).await.unwrap();
+        assert_eq!(told(&piece), ("fo\u{fffd}", 1, 14, 18), "bytes are counted");
+        assert!(logs.lines_before("../b1", 0, 1).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn backwards_no_more_than_a_page_is_read_and_nothing_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, _) = logs(directory.path());
+        let mut writer = logs.writer("b1", LOG_BYTES).unwrap();
+        for n in 0..100_000 {
+            writer.line(&format!("line {n:08}")).unwrap();
+        }
+        writer.line(&"x".repeat(3 << 20)).unwrap();
+        writer.line("last").unwrap();
+        let (mut until, mut text, mut pages) = (u64::MAX, String::new(), 0);
+        while until > 0 {
+            let piece = logs.lines_before("b1", until, usize::MAX).await.unwrap();
+            assert!(piece.to - piece.from <= PAGE_BYTES && piece.from < until);
+            text.insert_str(0, &piece.lines.concat());
+            (until, pages) = (piece.from, pages + 1);
+        }
+        assert!((5..9).contains(&pages), "{pages}");
+        let written = std::fs::read_to_string(logs.path("b1").unwrap()).unwrap();
+        assert!(text == written.replace('\n', ""), "{}", text.len());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use bus::EventBus;
 pub use clock::Clock;
 pub use cursors::Cursors;
 pub use deliver::deliver;
-pub use logs::BuildLogs;
+pub use logs::{BuildLogs, LogPiece};
 pub use objects::ObjectStore;
 pub use projects::{ProjectRecords, ProjectStore};
 pub use queues::Queues;

@@ -4,12 +4,12 @@
 //! of its own: it has that of the last line before it on the same page that tells one, as the
 //! build's own lines do, and the build's start where there is none.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use jiff::{civil::DateTime, tz::TimeZone};
 use model::Timestamp;
 use operations::{OperationError, allow};
-use ports::Account;
+use ports::{Account, LogPiece};
 use serde_json::{Value, json};
 
 use super::Logs;
@@ -23,12 +23,6 @@ use crate::{
 /// How many lines one answer has at most.
 const LINES_MAX: u64 = 10_000;
 
-/// How many bytes of lines one answer has at most.
-const BYTES_MAX: usize = 1024 * 1024;
-
-/// How many pieces of a log are read to find its last lines: more than its cap holds.
-const PIECES_MAX: usize = 1_000;
-
 static SHAPE: &[Member] = &[
     shape::optional("logGroupName", shape::text(1, 512)),
     shape::optional("logGroupIdentifier", shape::text(1, 2048)),
@@ -40,14 +34,6 @@ static SHAPE: &[Member] = &[
     shape::optional("startFromHead", Kind::Flag),
     shape::optional("unmask", Kind::Flag),
 ];
-
-/// Some lines, and the places where they begin and end.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Piece {
-    lines: VecDeque<String>,
-    from: u64,
-    to: u64,
-}
 
 pub(super) async fn call(service: &Logs, call: Call<'_>) -> Result<Value, ApiError> {
     shape::check(&call.input, SHAPE).map_err(|error| match error.exception {
@@ -146,56 +132,22 @@ async fn forward(
     stream: &str,
     from: u64,
     limit: usize,
-) -> Result<Piece, OperationError> {
+) -> Result<LogPiece, OperationError> {
     let (lines, to) = service.logs.lines(stream, from, limit).await?;
-    Ok(Piece {
-        lines: lines.into(),
-        from,
-        to,
-    })
+    Ok(LogPiece { lines, from, to })
 }
 
-/// The last lines before a place. A log is read from its beginning, as a file of lines is.
+/// The last lines before a place.
 async fn backward(
     service: &Logs,
     stream: &str,
     until: u64,
     limit: usize,
-) -> Result<Piece, OperationError> {
-    let mut piece = Piece::default();
-    let mut bytes = 0;
-    for _ in 0..PIECES_MAX {
-        let (lines, to) = service.logs.lines(stream, piece.to, usize::MAX).await?;
-        if lines.is_empty() {
-            break;
-        }
-        let mut at = piece.to;
-        for line in lines {
-            // Each line has its end beside it, but for those that came in pieces.
-            let end = to.min(at + line.len() as u64 + 1);
-            if end > until {
-                return Ok(piece);
-            }
-            at = end;
-            bytes += line.len();
-            piece.lines.push_back(line);
-            while piece.lines.len() > limit || bytes > BYTES_MAX {
-                let Some(first) = piece.lines.pop_front() else {
-                    break;
-                };
-                bytes -= first.len();
-                piece.from += first.len() as u64 + 1;
-            }
-        }
-        piece.to = to;
-        if to >= until {
-            break;
-        }
-    }
-    Ok(piece)
+) -> Result<LogPiece, OperationError> {
+    Ok(service.logs.lines_before(stream, until, limit).await?)
 }
 
-fn events(piece: &Piece, started: Timestamp, input: &Value) -> Value {
+fn events(piece: &LogPiece, started: Timestamp, input: &Value) -> Value {
     let first = input["startTime"].as_i64().unwrap_or(i64::MIN);
     let end = input["endTime"].as_i64().unwrap_or(i64::MAX);
     let mut at = started.0;
@@ -238,9 +190,9 @@ mod tests {
             "[Container] 1970/01/01 00:00:09.000000 x",
             "after",
         ];
-        let piece = Piece {
+        let piece = LogPiece {
             lines: lines.map(str::to_owned).into(),
-            ..Piece::default()
+            ..LogPiece::default()
         };
         let times = |input: &Value| -> Vec<i64> {
             let events = events(&piece, Timestamp(5), input);
