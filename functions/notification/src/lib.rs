@@ -20,6 +20,8 @@ mod time;
 pub use approval::Links;
 pub use event::Event;
 pub use feed::{Position, feed};
-pub use notifier::{AGE_MAX, ATTEMPTS_MAX, Next, Notifier, PAUSE_FIRST, PAUSE_MAX, Ran, Trouble};
+pub use notifier::{
+    AGE_MAX, ATTEMPTS_MAX, Moved, Next, Notifier, PAUSE_FIRST, PAUSE_MAX, Ran, Trouble,
+};
 pub use pattern::Pattern;
 pub use rules::Config;

@@ -111,6 +111,27 @@ pub enum Next {
     OnCommit,
 }
 
+/// A cursor that was beyond the end of the journal, as after the store was restored from a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The name of the target.
+    pub target: String,
+    /// The commit where it was, and the one where it is.
+    pub from: u64,
+    pub to: u64,
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, from, to } = self;
+        write!(
+            f,
+            "{target} had been told up to commit {from}, but the journal ends at {to}, as after a \
+             restore of the store alone: it is told of what comes after {to}"
+        )
+    }
+}
+
 /// An attempt that did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -174,21 +195,30 @@ impl Notifier {
     /// Puts the cursors of new targets at the end of the journal, and forgets those of targets that
     /// are no more. To be called before the server takes its first request, so that a new target
     /// misses nothing from then on.
-    pub async fn begin(&self) -> Result<(), StoreError> {
+    ///
+    /// A cursor beyond the end is moved to it and answered with, for the log: the store is an older
+    /// one than the cursors, and the target would not be told of the commits up to the cursor.
+    pub async fn begin(&self) -> Result<Vec<Moved>, StoreError> {
         let names: Vec<String> = self.targets.iter().map(|t| t.name.clone()).collect();
         self.cursors.keep_only(&names).await?;
-        let mut end = None;
-        for name in &names {
-            if self.cursors.get(name).await?.is_none() {
-                let at = match end {
-                    Some(at) => at,
-                    None => journal_end(&self.world).await?,
-                };
-                end = Some(at);
-                self.cursors.set(name, at).await?;
-            }
+        let mut moved = Vec::new();
+        if names.is_empty() {
+            return Ok(moved);
         }
-        Ok(())
+        let end = journal_end(&self.world).await?;
+        for name in names {
+            match self.cursors.get(&name).await? {
+                Some(at) if at <= end => continue,
+                Some(from) => moved.push(Moved {
+                    target: name.clone(),
+                    from,
+                    to: end,
+                }),
+                None => {}
+            }
+            self.cursors.set(&name, end).await?;
+        }
+        Ok(moved)
     }
 
     /// Tells one target what it has not been told yet, up to a bound. One loop a target calls it;

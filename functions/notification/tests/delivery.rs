@@ -20,7 +20,7 @@ use bench::{Bench, HANG, HANG_TIME, Hook, NOW, SECRET, is_about};
 use expect_test::expect;
 use hmac::{Hmac, KeyInit, Mac};
 use model::Timestamp;
-use notification::{ATTEMPTS_MAX, Next, Notifier, PAUSE_MAX, Ran, Trouble};
+use notification::{ATTEMPTS_MAX, Moved, Next, Notifier, PAUSE_MAX, Ran, Trouble};
 use ports::Cursors as _;
 use serde_json::Value;
 use sha2::Sha256;
@@ -353,4 +353,36 @@ async fn a_store_that_does_not_answer_is_an_error() {
     assert!(notifier.run_once(0).await.is_err());
     let other = format!("rules:\n{}", rule("other", ALL, &hook_target(&hook)));
     assert!(bench.notifier_as_it_was(&other).begin().await.is_err());
+}
+
+#[tokio::test]
+async fn a_cursor_beyond_the_journal_is_moved_to_its_end() {
+    let (bench, hook) = (Bench::new().await, Hook::new().await);
+    let notifier = bench.notifier(&rules(&hook, ALL)).await;
+    let name = notifier.name(0).to_owned();
+    let end = bench.cursors.get(&name).await.expect("it can be read");
+    let end = end.expect("the target began");
+    bench.cursors.set(&name, end).await.expect("it can be set");
+    assert_eq!(
+        notifier.begin().await.expect("it begins"),
+        [],
+        "the end itself is no place beyond it"
+    );
+    // The store was restored from a backup, and the cursors were not.
+    let beyond = end + 1_000;
+    let set = bench.cursors.set(&name, beyond).await;
+    set.expect("it can be set");
+    let notifier = bench.notifier_as_it_was(&rules(&hook, ALL));
+    let moved = notifier.begin().await.expect("it begins");
+    let expected = Moved {
+        target: name.clone(),
+        from: beyond,
+        to: end,
+    };
+    assert_eq!(moved, [expected]);
+    let text = moved[0].to_string();
+    assert!(text.contains(&name) && text.contains(&beyond.to_string()));
+    bench.start(1).await;
+    let ran = run(&notifier, 0).await;
+    assert!(ran.delivered > 0, "what comes after it is told: {ran:?}");
 }
