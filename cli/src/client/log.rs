@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 
 use super::{ApiError, Client, Service};
 
-/// How many lines are asked for at once.
-const LINES_AT_ONCE: u64 = 1_000;
+/// How many lines are asked for at once: the most that either operation gives.
+const LINES_AT_ONCE: u64 = 10_000;
 /// How many pieces are read in one go; what is left comes with the next.
-const PIECES_MAX: usize = 50;
+const PIECES_MAX: usize = 10;
+/// How many goes a log gets that is read to its end: more than the longest log has, which is capped
+/// at 100 MiB, were all of its lines empty.
+pub const GOES_MAX: usize = 2_000;
 /// How many of the last lines are kept.
 pub const TAIL_LINES: usize = 200;
 

@@ -207,3 +207,22 @@ fn an_interrupt_ends_the_watching_and_not_the_execution() {
     assert_eq!(shown["executions"][0]["status"], "InProgress");
     bench.call(&["exec", "stop", "work", "--abandon"]).expect(0);
 }
+
+#[test]
+fn a_long_log_is_shown_to_its_end() {
+    // More than is read in one go.
+    const LINES: usize = 120_000;
+    let bench = Bench::start();
+    bench.work(&format!("seq 1 {LINES}; exit 3"));
+    let tail = bench.call(&["wait", "work", "--timeout", "60s"]).expect(1);
+    let last = format!("\n  {LINES}\n");
+    assert!(tail.stderr.contains(&last), "{}", tail.stderr);
+    let ended = bench
+        .call(&["start", "work", "--logs", "--timeout", "60s"])
+        .expect(1);
+    let is_line = |line: &&str| {
+        let number = line.strip_prefix("Work/do | ");
+        number.is_some_and(|text| text.parse::<usize>().is_ok())
+    };
+    assert_eq!(ended.stderr.lines().filter(is_line).count(), LINES);
+}

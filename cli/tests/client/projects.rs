@@ -99,3 +99,18 @@ fn the_projects_of_a_pipeline_file_are_there_for_its_actions() {
         .expect(0)
         .says(&["Work/do | built here\n"]);
 }
+
+#[test]
+fn a_long_log_of_a_build_is_shown_to_its_end() {
+    // More than is read in one go.
+    const LINES: usize = 120_000;
+    let bench = Bench::start();
+    let command = format!("seq 1 {LINES}");
+    bench.write("solo.json", &SOLO.replace("COMMAND", &command));
+    bench.call(&["project", "create", "solo.json"]).expect(0);
+    let ended = bench
+        .call(&["project", "build", "solo", "--logs", "--timeout", "60s"])
+        .expect(0);
+    let is_line = |line: &&str| line.parse::<usize>().is_ok();
+    assert_eq!(ended.stderr.lines().filter(is_line).count(), LINES);
+}

@@ -14,7 +14,7 @@ use crate::{
     client::{
         Client, Service, answer,
         api::{self, now},
-        log::Log,
+        log::{GOES_MAX, Log},
         table::{Table, status},
         when,
     },
@@ -115,11 +115,20 @@ fn read(
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let mut print = |line: &str| terminal.insist(&harmless(line));
-    match log.read_events(client, id, is_over, &mut print) {
-        // A build that has just begun has written nothing yet.
-        Err(error) if error.is_not_found() => Ok(()),
-        read => Ok(read.map(drop)?),
+    for _ in 0..GOES_MAX {
+        match log.read_events(client, id, is_over, &mut print) {
+            // A build that has just begun has written nothing yet.
+            Err(error) if error.is_not_found() => return Ok(()),
+            // What is left of a build that goes on comes with the next look.
+            read => {
+                if read? || !is_over {
+                    return Ok(());
+                }
+            }
+        }
     }
+    terminal.insist(&format!("warning: the log of {id} has more lines"));
+    Ok(())
 }
 
 fn get(client: &Client, id: &str) -> Result<Value, Failure> {

@@ -112,7 +112,7 @@ fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
         build: action.output.external_execution_id.as_deref(),
         is_over: true,
     };
-    follower.logs.read(follower.client, of, &mut |_| {})?;
+    follower.logs.read_to_end(follower.client, of)?;
     let lines = follower.logs.tail(&id);
     let shown: Vec<&String> = lines.iter().filter(|line| says_something(line)).collect();
     if shown.is_empty() {

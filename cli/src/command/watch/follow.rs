@@ -12,17 +12,18 @@ use uuid::Uuid;
 
 use super::{interrupt::Interrupts, logs::Logs, waits};
 use crate::{
+    args::Output,
     client::{
         ApiError, Client, Service,
         api::now,
         find::{self, Found, short},
         history::{History, Snapshot, attempt_id, question},
-        log::Of,
+        log::{GOES_MAX, Of},
     },
     exit::Exit,
     failure::Failure,
     progress::{ActionRow, Progress, Status, show::Show},
-    terminal::{Terminal, harmless},
+    terminal::{Terminal, Volume, harmless},
 };
 
 /// How often a server that somebody named is asked.
@@ -122,10 +123,11 @@ impl<'a> Follower<'a> {
         loop {
             if let Some(snapshot) = self.look()? {
                 // What an action wrote comes before the news of its end.
-                self.read_logs()?;
+                let is_over = !matches!(snapshot.status(), "InProgress" | "Stopping");
+                self.read_on(is_over, &interrupts, between)?;
                 self.take(&snapshot);
                 if self.progress.is_over() {
-                    self.read_logs()?;
+                    self.read_on(true, &interrupts, between)?;
                 }
                 if self.progress.is_over() && !self.goes_on_elsewhere(&snapshot)? {
                     self.draw();
@@ -238,11 +240,40 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Reads on in the logs of what is going on: their last lines are part of the tree.
-    fn read_logs(&mut self) -> Result<(), Failure> {
-        if self.manner.is_silent || self.terminal.is_quiet() {
-            return Ok(());
+    /// Reads on in the logs; all that is left of them once the execution is over and each line is
+    /// shown, unless somebody interrupts that.
+    fn read_on(
+        &mut self,
+        is_over: bool,
+        interrupts: &Interrupts,
+        between: Duration,
+    ) -> Result<(), Failure> {
+        let shows_lines =
+            self.terminal.volume == Volume::Verbose || self.terminal.output == Output::Jsonl;
+        for _ in 0..GOES_MAX {
+            if self.read_logs()? || !is_over || !shows_lines {
+                return Ok(());
+            }
+            let pause = self.away.map_or(Duration::ZERO, |_| between);
+            if interrupts.wait(pause) {
+                break;
+            }
+            self.draw();
         }
+        let id = short(&self.found.execution);
+        self.show.insist(&format!(
+            "warning: the logs have more lines: pipewright logs {id}"
+        ));
+        Ok(())
+    }
+
+    /// Reads on in the logs of what is going on: their last lines are part of the tree. Whether all
+    /// that was there has been read.
+    fn read_logs(&mut self) -> Result<bool, Failure> {
+        if self.manner.is_silent || self.terminal.is_quiet() {
+            return Ok(true);
+        }
+        let mut is_read = true;
         let wanted: Vec<(String, String, ActionRow)> = self
             .progress
             .actions()
@@ -266,7 +297,7 @@ impl<'a> Follower<'a> {
                 },
                 &mut |line| lines.push(line.to_owned()),
             );
-            self.bear(read)?;
+            is_read &= self.bear(read)?.unwrap_or(false);
             for line in lines {
                 self.progress.log(&stream, &line);
                 self.show.log(&stage, &action, &line, now());
@@ -277,7 +308,7 @@ impl<'a> Follower<'a> {
             self.show
                 .insist("warning: this endpoint gave no logs: they are where the actions ran");
         }
-        Ok(())
+        Ok(is_read)
     }
 
     /// Goes over to the execution that took this one's place, when that is wanted.

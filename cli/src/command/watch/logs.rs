@@ -7,7 +7,7 @@ use model::ActionCategory;
 use crate::{
     client::{
         ApiError, Client,
-        log::{Log, Of},
+        log::{GOES_MAX, Log, Of},
     },
     progress::{ActionRow, Status},
 };
@@ -77,6 +77,16 @@ impl Logs {
             Err(error) if error.is_not_found() && !of.is_over => Ok(true),
             read => settled(log, read),
         }
+    }
+
+    /// Reads a log that will not grow any more to its end, of which [`Logs::tail`] then tells.
+    pub(super) fn read_to_end(&mut self, client: &Client, of: Of<'_>) -> Result<(), ApiError> {
+        for _ in 0..GOES_MAX {
+            if self.read(client, of, &mut |_| {})? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether nothing more will come of that log.
