@@ -99,7 +99,7 @@ impl Machine {
         let Wiring { queues, receivers } = wiring;
         let worker = Arc::new(Worker::new(world.clone(), catalogue));
         let engine = engine_loop::run(world.clone(), queues.clone(), receivers.inputs);
-        let work = worker_loop::run(worker, receivers.jobs);
+        let work = worker_loop::run(worker, queues.clone(), receivers.jobs);
         let sweep = sweep(world.clone(), queues.clone());
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -127,6 +127,12 @@ impl Machine {
             first,
             loops: Some((go_on, loops)),
         })
+    }
+
+    /// From now on no job is begun. Those in hand go on and report; the others stay open in the
+    /// store, where the next machine on the same data finds them.
+    pub fn drain(&self) {
+        self.queues.drain();
     }
 
     /// Everything that happens from the beginning on, for the first who asks; for others, from now on.

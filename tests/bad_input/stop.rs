@@ -31,13 +31,18 @@ fn options<'a>(grace: &'a str, repository: &'a str) -> Vec<&'a str> {
     fixed.to_vec()
 }
 
-/// A build that notes when it begins and ends, and ends when there is a gate.
-fn waiting(folder: &Path) -> Value {
+/// A script that notes when it begins and ends, and ends when there is a gate of its name.
+fn script(folder: &Path, name: &str) -> String {
     let folder = folder.display();
-    let script = format!(
-        "echo began >> '{folder}/marks'; while [ ! -e '{folder}/gate' ]; do sleep 0.01; done; \
-         echo ended >> '{folder}/marks'"
-    );
+    format!(
+        "echo {name} began >> '{folder}/marks'; \
+         while [ ! -e '{folder}/{name}' ]; do sleep 0.01; done; \
+         echo {name} ended >> '{folder}/marks'"
+    )
+}
+
+fn waiting(folder: &Path) -> Value {
+    let script = script(folder, "gate");
     pipeline("waiting", "QUEUED", &[commands("Build", &[&script])])
 }
 
@@ -82,10 +87,43 @@ fn stopped(grace: &str, opens_at_once: bool) -> String {
 
 #[test]
 fn a_build_that_ends_in_its_grace_is_not_run_again() {
-    assert_eq!(stopped("30s", true), "began\nended\n");
+    assert_eq!(stopped("30s", true), "gate began\ngate ended\n");
 }
 
 #[test]
 fn a_build_that_does_not_end_in_its_grace_begins_anew() {
-    assert_eq!(stopped("1s", false), "began\nbegan\nended\n");
+    assert_eq!(stopped("1s", false), "gate began\ngate began\ngate ended\n");
+}
+
+/// What begins after the server was told to stop is not waited for, however long the grace is.
+#[test]
+fn a_server_that_stops_begins_no_more_builds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let repository = source(folder);
+    let options = options("30s", &repository);
+    let mut server = Server::start(folder, &options);
+    let [first, second] = ["First", "Second"].map(|name| commands(name, &[&script(folder, name)]));
+    let two = pipeline("waiting", "QUEUED", &[first, second]);
+    server.expect("CreatePipeline", &two);
+    let marks = folder.join("marks");
+    until("the first build", || content(&marks).contains("began"));
+    server.signal("TERM");
+    until("the news of it", || {
+        content(&server.errors).contains("stopping")
+    });
+    fs::write(folder.join("First"), "").expect("a file");
+    until("the end", || {
+        server.process.try_wait().is_ok_and(|it| it.is_some())
+    });
+    assert_eq!(content(&marks), "First began\nFirst ended\n");
+    server.check_errors();
+    fs::write(folder.join("Second"), "").expect("a file");
+    let server = Server::start(folder, &options);
+    until("the success", || statuses(&server) == ["\"Succeeded\""]);
+    server.check_errors();
+    assert_eq!(
+        content(&marks),
+        "First began\nFirst ended\nSecond began\nSecond ended\n"
+    );
 }

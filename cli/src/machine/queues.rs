@@ -52,6 +52,8 @@ pub(crate) struct LocalQueues {
     notices: broadcast::Sender<Notice>,
     /// A job did not fit: the next sweep offers all open jobs again.
     overflowed: Arc<AtomicBool>,
+    /// No job is to be begun any more.
+    drains: Arc<AtomicBool>,
 }
 
 /// The receivers' side.
@@ -70,6 +72,7 @@ impl LocalQueues {
             inputs,
             notices,
             overflowed: Arc::default(),
+            drains: Arc::default(),
         };
         (
             queues,
@@ -94,6 +97,15 @@ impl LocalQueues {
         if self.jobs.try_send(message).is_err() {
             self.overflowed.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// From now on no job is begun; it is no message, as there may be no room for one.
+    pub(crate) fn drain(&self) {
+        self.drains.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn drains(&self) -> bool {
+        self.drains.load(Ordering::Relaxed)
     }
 
     /// Whether a job was left to the sweep since the last call.

@@ -17,12 +17,16 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::queues::ToWorker;
+use super::queues::{LocalQueues, ToWorker};
 
 /// How long a job waits after the world failed under its worker.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run(worker: Arc<Worker>, mut messages: mpsc::Receiver<ToWorker>) {
+pub(crate) async fn run(
+    worker: Arc<Worker>,
+    queues: LocalQueues,
+    mut messages: mpsc::Receiver<ToWorker>,
+) {
     let mut running: HashMap<Uuid, Arc<Notify>> = HashMap::new();
     let mut jobs: JoinSet<Uuid> = JoinSet::new();
     let mut cancels: JoinSet<()> = JoinSet::new();
@@ -30,6 +34,8 @@ pub(crate) async fn run(worker: Arc<Worker>, mut messages: mpsc::Receiver<ToWork
         tokio::select! {
             message = messages.recv() => match message {
                 None => return,
+                // The job stays open in the store, and the next start finds it there.
+                Some(ToWorker::Offer(_)) if queues.drains() => {}
                 Some(ToWorker::Offer(job)) => {
                     let id = job.action_execution_id;
                     // The same job may be offered again while it is being done.
