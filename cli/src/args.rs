@@ -210,7 +210,7 @@ pub enum Approve {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Runner {
-    /// A container where an image is asked for, else bubblewrap, else a plain process
+    /// A container where an image is asked for, else bubblewrap, else (not with `serve`) a plain process
     #[default]
     Auto,
     Bubblewrap,

@@ -1,6 +1,10 @@
 //! What `pipewright serve` takes.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum, ValueHint};
 
@@ -9,7 +13,7 @@ use super::{Runner, assignment, duration};
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7780")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7780", value_parser = address)]
     pub listen: SocketAddr,
 
     /// Where the state is kept
@@ -65,6 +69,12 @@ pub enum LogFormat {
     Json,
 }
 
+/// An address with a port; a name is looked up, and its first address taken.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.ok_or_else(|| "expected an address and a port, like 127.0.0.1:7780".to_owned())
+}
+
 /// `https://ci.example.org`: where a server is, and nothing behind it.
 fn base_url(text: &str) -> Result<String, String> {
     let wrong = || "expected something like https://ci.example.org, without a path".to_owned();
@@ -81,6 +91,15 @@ fn base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_be_a_name_and_has_a_port() {
+        let port = |text| address(text).map(|address| address.port()).ok();
+        assert_eq!(port("localhost:7780"), Some(7780));
+        assert_eq!(port("[::1]:0"), Some(0));
+        assert_eq!(port("7780"), None);
+        assert_eq!(port("localhost"), None);
+    }
 
     #[test]
     fn a_base_url_is_a_place_and_no_path() {

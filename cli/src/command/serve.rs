@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
-use embedded::{Builds, Isolation, repositories, sandbox};
+use embedded::{
+    Builds, Isolation, repositories,
+    sandbox::{self, Engine},
+};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -68,7 +71,15 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     signals.next().await;
     // What would begin now would be ended soon; the next start begins it.
     house.running.machine.drain();
-    log.write(Level::Info, "stopping", []);
+    let fields = [
+        ("builds", builds.running().into()),
+        ("grace_seconds", args.grace.as_secs().into()),
+    ];
+    log.write(
+        Level::Info,
+        "stopping; running builds are waited for",
+        fields,
+    );
     let _ = stop.send(true);
     tokio::select! {
         () = end_gently(server, house.loops, &builds, args.grace) => {}
@@ -182,15 +193,18 @@ fn refuse_openness(args: &ServeArgs) -> Result<(), Failure> {
 
 /// A server runs the builds of others: without walls they could read all that it has.
 fn refuse_builds_without_walls(runner: Runner) -> Result<(), Failure> {
-    if runner != Runner::Auto {
-        return Ok(());
-    }
-    let Err(why) = sandbox::probe::bubblewrap() else {
+    let missing = match runner {
+        Runner::Auto | Runner::Bubblewrap => sandbox::probe::bubblewrap().err(),
+        Runner::Docker => sandbox::probe::engine(Engine::Docker).err(),
+        Runner::Podman => sandbox::probe::engine(Engine::Podman).err(),
+        Runner::Process => None,
+    };
+    let Some(why) = missing else {
         return Ok(());
     };
     let message = format!("builds cannot be kept apart from this server: {why}");
     Err(Failure::usage(message).with_help(
-        "install bubblewrap, or name another isolation: --runner docker, --runner podman, or \
+        "install it, or name another isolation: --runner bubblewrap, docker or podman, or \
          --runner process for none at all",
     ))
 }

@@ -23,7 +23,7 @@ use access::{
 use bytes::Bytes;
 use http::{
     HeaderValue, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
     request::Parts,
 };
 use http_body_util::{BodyExt as _, StreamBody};
@@ -161,15 +161,16 @@ impl Feed {
                     BTreeMap::from([("aws:sourceip".to_owned(), vec![source.to_owned()])]);
                 Ok(Caller::of_key(holder, context))
             }
+            Err(_) if is_basic(parts) => {
+                let message = "nobody has that key with that secret, or it was taken back\n";
+                Err(unknown(message))
+            }
             Err(error) => {
                 let message = format!(
                     "{error}; sign the request, or give an access key as user name and its secret \
                      as password\n"
                 );
-                let mut answer = text(StatusCode::UNAUTHORIZED, &message);
-                let challenge = HeaderValue::from_static("Basic realm=\"pipewright\"");
-                answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-                Err(answer)
+                Err(unknown(&message))
             }
         }
     }
@@ -228,6 +229,19 @@ impl Feed {
     }
 }
 
+fn is_basic(parts: &Parts) -> bool {
+    let said = parts.headers.get(AUTHORIZATION);
+    let said = said.and_then(|value| value.to_str().ok());
+    said.is_some_and(|said| said.len() >= 6 && said[..6].eq_ignore_ascii_case("basic "))
+}
+
+fn unknown(message: &str) -> Answer {
+    let mut answer = text(StatusCode::UNAUTHORIZED, message);
+    let challenge = HeaderValue::from_static("Basic realm=\"pipewright\"");
+    answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    answer
+}
+
 /// Where to go on: a parameter for people, a header for streams that were cut.
 fn since(parts: &Parts) -> Result<Option<Position>, String> {
     let query = parts.uri.query().unwrap_or_default();
@@ -236,10 +250,13 @@ fn since(parts: &Parts) -> Result<Option<Position>, String> {
         .find_map(|pair| pair.strip_prefix("since="));
     let last = parts.headers.get("last-event-id");
     let last = last.and_then(|value| value.to_str().ok());
-    let Some(place) = last.or(named).filter(|place| !place.is_empty()) else {
+    // Everything there is, from the beginning on.
+    let is_beginning = |place: &&str| place.is_empty() || *place == "0";
+    let Some(place) = last.or(named).filter(|place| !is_beginning(place)) else {
         return Ok(None);
     };
-    let place = Position::from_str(place).map_err(|error| format!("since: {error}\n"))?;
+    let place = Position::from_str(place)
+        .map_err(|error| format!("since: {error}; leave it out to begin at the beginning\n"))?;
     Ok(Some(place))
 }
 

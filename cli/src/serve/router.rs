@@ -1,6 +1,12 @@
 //! Which part of the house a request is for.
 
-use std::{collections::BTreeMap, io, net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use api::{
     Api,
@@ -62,6 +68,8 @@ impl Router {
         let answer = self.route(request, &source).await;
         let answer = self.tell_visit(answer, &source, agent).await;
         let status = answer.status().as_u16();
+        let seen = answer.extensions().get::<Served>();
+        let operation = seen.map_or(operation, |served| served.0.clone());
         let exception = answer.headers().get("x-amzn-errortype");
         let exception = exception.and_then(|value| value.to_str().ok());
         let outcome = exception.map_or_else(|| status.to_string(), str::to_owned);
@@ -85,7 +93,7 @@ impl Router {
                 ("operation", operation.into()),
                 ("status", status.into()),
                 ("exception", exception.map_or(Value::Null, Value::from)),
-                ("ms", json!(begun.elapsed().as_secs_f64() * 1000.0)),
+                ("ms", json!(millis(begun.elapsed()))),
                 ("from", from.to_string().into()),
                 ("request_id", id.map_or(Value::Null, Value::from)),
             ],
@@ -164,11 +172,16 @@ impl Router {
             only_reads,
             additional: json!({"resource": seen.resource}),
         };
+        let operation = Served(entry.operation.clone());
         if let Err(error) = self.trail.tell(entry).await {
             let message = format!("the audit trail cannot be written: {error}\n");
             return text(StatusCode::SERVICE_UNAVAILABLE, &message);
         }
-        answer.map(|body| body.map_err(io::Error::other).boxed_unsync())
+        let mut answer = answer.map(|body| body.map_err(io::Error::other).boxed_unsync());
+        if !operation.0.is_empty() {
+            answer.extensions_mut().insert(operation);
+        }
+        answer
     }
 }
 
@@ -243,6 +256,10 @@ impl Router {
 /// Where approval links lead, and what is shown of them: who has a link can answer.
 const APPROVALS: &str = "/approvals/";
 
+/// The operation of S3 that a request turned out to be.
+#[derive(Clone)]
+struct Served(String);
+
 /// What requests are counted as that nobody known sent, and others that have no name.
 const OTHER: &str = "other";
 
@@ -262,6 +279,11 @@ fn shown_path(path: &str) -> String {
         return format!("{APPROVALS}…");
     }
     path.to_owned()
+}
+
+/// Milliseconds with three places.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 fn agent(request: &Request<Incoming>) -> String {

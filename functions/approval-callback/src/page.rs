@@ -242,7 +242,7 @@ fn over(link: &ApprovalLink) -> Markup {
     let content = html! {
         p.status.over { "Over" }
         h1 { "No answer is needed any more" }
-        p { "The execution has moved on without one: it was stopped, overtaken or ran out of time." }
+        p { "The execution has moved on without one: it was stopped, overtaken or ran out of time, or its pipeline was changed." }
         dl { (subject(link)) }
     };
     frame("Over", &content)

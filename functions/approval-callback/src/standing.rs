@@ -15,7 +15,7 @@ pub(crate) enum Standing {
     /// It waits for an answer.
     Open(Box<Question>),
     Answered(Answer),
-    /// It ended without an answer: stopped, out of time, or overtaken.
+    /// It ended without an answer: stopped, out of time, overtaken, or its pipeline was changed.
     Over,
     /// There is no such attempt; perhaps its pipeline was deleted.
     Unknown,
