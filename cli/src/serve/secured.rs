@@ -32,6 +32,15 @@ impl Secured {
         let world = &local.world;
         let master = MasterKey::open(&local.directory, &*world.random)
             .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
+        let options = AuditOptions {
+            key: master.for_audit(),
+            clock: Arc::clone(&world.clock),
+            account: Arc::clone(&world.account),
+            file_bytes_max: audit::FILE_BYTES_MAX,
+        };
+        let audit = AuditLog::open(&local.directory, options)
+            .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
+        // After the trail: that their file is there tells it that it is not the first one.
         let keys = AccessKeyStore::open(&local.directory)
             .map_err(|error| Failure::system("open the access keys", &error))?;
         let keyring = Arc::new(Keyring::new(KeyringOptions {
@@ -41,14 +50,6 @@ impl Secured {
             account: world.account.id.clone(),
             sealing_key: master.for_access_keys(),
         }));
-        let options = AuditOptions {
-            key: master.for_audit(),
-            clock: Arc::clone(&world.clock),
-            account: Arc::clone(&world.account),
-            file_bytes_max: audit::FILE_BYTES_MAX,
-        };
-        let audit = AuditLog::open(&local.directory, options)
-            .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
         Ok(Self {
             master,
             keyring,
@@ -58,6 +59,11 @@ impl Secured {
 
     /// Says what was found wrong when the trail was opened.
     pub fn report(&self, log: Log) {
+        if self.audit.began_anew() {
+            let message = "the audit trail begins anew although this server had been in use: what \
+                           came before is gone";
+            log.write(Level::Warning, message, []);
+        }
         if let Some(recovery) = self.audit.recovery() {
             let text = format!("{recovery:?}");
             let message =

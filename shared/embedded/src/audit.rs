@@ -17,6 +17,7 @@
 //! One thread writes. Records come to it through a queue with room for so many bytes; when it is
 //! full, whoever has another one waits, and nothing is dropped.
 
+mod began;
 mod files;
 mod line;
 mod records;
@@ -92,6 +93,7 @@ struct Inner {
     room: Arc<Semaphore>,
     state: Arc<State>,
     recovery: Option<Recovery>,
+    began_anew: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -118,8 +120,12 @@ impl fmt::Debug for AuditLog {
 
 impl AuditLog {
     /// Opens the trail of a data directory, or begins it; goes on behind its last whole record.
+    ///
+    /// A new trail begins with a record that says whether access keys were there before it, so the
+    /// trail is to be opened before [`AccessKeyStore`](crate::AccessKeyStore) makes their file.
     pub fn open(data: &DataDir, options: AuditOptions) -> Result<Self, AuditError> {
         let (writer, recovery) = Writer::open(data.clone(), options)?;
+        let began_anew = writer.began_anew();
         let state = writer.state();
         let (orders, received) = mpsc::channel(QUEUE_MAX);
         let thread = thread::Builder::new()
@@ -131,6 +137,7 @@ impl AuditLog {
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             state,
             recovery,
+            began_anew,
             thread: Some(thread),
         };
         Ok(Self {
@@ -141,6 +148,12 @@ impl AuditLog {
     /// What was not as it should be when the trail was opened; a record says it, too.
     pub fn recovery(&self) -> Option<&Recovery> {
         self.inner.recovery.as_ref()
+    }
+
+    /// Whether the trail began when it was opened, although the data directory had been in use:
+    /// what was before is gone. A record says it, too.
+    pub fn began_anew(&self) -> bool {
+        self.inner.began_anew
     }
 
     /// Writes everything that was taken, with an anchor, and takes nothing more.

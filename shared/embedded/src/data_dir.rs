@@ -14,7 +14,7 @@ use thiserror::Error;
 pub(crate) const DATABASE: &str = "pipewright.db";
 
 /// The access keys, with their secrets sealed.
-const ACCESS_KEYS: &str = "access.db";
+pub(crate) const ACCESS_KEYS: &str = "access.db";
 
 /// What seals them, and signs the audit trail.
 pub(crate) const MASTER_KEY: &str = "master.key";

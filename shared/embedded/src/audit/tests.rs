@@ -8,6 +8,7 @@ use super::*;
 use crate::{ManualClock, SeededRandom};
 
 mod changed;
+mod emptied;
 mod recovered;
 mod written;
 
@@ -42,7 +43,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     builder.enable_time().build().unwrap().block_on(future)
 }
 
-/// A trail of so many records that was closed.
+/// A trail of so many records that was closed, the first of which it made itself.
 fn trail(records: usize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     append(folder.path(), records);
@@ -50,9 +51,10 @@ fn trail(records: usize) -> TempDir {
 }
 
 fn append(folder: &Path, records: usize) {
+    let is_new = !directory(folder).exists();
     let log = opened(folder);
     block_on(async {
-        for number in 0..records {
+        for number in usize::from(is_new)..records {
             // Each in a write of its own, so that files end where they may.
             log.record_durably(record(&format!("Event{number}")))
                 .await

@@ -9,11 +9,13 @@ use std::{
 use thiserror::Error;
 
 use super::{
+    began,
     files::{self, Found, Lines},
     line::{self, GENESIS, Link},
     recover,
     seal::{self, Head, Seal, Signature},
 };
+use crate::data_dir;
 
 /// How many things that are wrong are told.
 const WRONG_MAX: usize = 100;
@@ -64,9 +66,15 @@ pub enum VerifyError {
 /// Reads a whole trail and says what is wrong with it.
 ///
 /// Without the key, whoever can write the folder could have written the chain anew. Nothing is
-/// written, so a server may be at work meanwhile.
+/// written, so a server may be at work meanwhile. No record at all is wrong beside access keys: a
+/// server begins its trail before it makes them.
 pub fn verify(directory: &Path, key: Option<&[u8; 32]>) -> Result<Verification, VerifyError> {
     if !directory.is_dir() {
+        if began::was_in_use(directory) {
+            let mut walk = Walk::new(key);
+            walk.check_beginning(directory);
+            return Ok(walk.found);
+        }
         return Err(VerifyError::NotFound(directory.to_owned()));
     }
     let read = || -> io::Result<Verification> {
@@ -76,6 +84,7 @@ pub fn verify(directory: &Path, key: Option<&[u8; 32]>) -> Result<Verification, 
         let mut walk = Walk::new(key);
         walk.take_seals(head, anchors);
         walk.all(directory)?;
+        walk.check_beginning(directory);
         Ok(walk.found)
     };
     read().map_err(|source| VerifyError::Read {
@@ -208,6 +217,19 @@ impl<'k> Walk<'k> {
         Ok(())
     }
 
+    /// A trail without a record, where one must have been.
+    fn check_beginning(&mut self, directory: &Path) {
+        let is_told = !self.found.wrong.is_empty();
+        if self.found.records == 0 && !is_told && began::was_in_use(directory) {
+            let (name, keys) = (data_dir::AUDIT, data_dir::ACCESS_KEYS);
+            let what = format!(
+                "there is no record, and {keys} beside {name}/ says that a server was in use: the \
+                 trail is gone"
+            );
+            self.wrong(&files::name(1), 0, what);
+        }
+    }
+
     /// Walks along one file; whether the chain goes on behind it.
     fn one(&mut self, directory: &Path, number: u64, is_last: bool) -> io::Result<bool> {
         let mut lines = Lines::open(directory, number)?;
@@ -251,6 +273,11 @@ impl<'k> Walk<'k> {
         self.link = line.link;
         self.found.records += 1;
         self.check_seals();
+        if self.link.seq == 1
+            && let Some(loss) = began::told(line.record)
+        {
+            self.wrong_here(loss);
+        }
         if let Some(losses) = recover::told(line.record) {
             if losses.is_empty() {
                 self.found.torn.push((self.file.clone(), self.line));

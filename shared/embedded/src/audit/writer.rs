@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    ANCHOR_INTERVAL, AuditOptions, Order, SYNC_INTERVAL, Waiter, encoded, files,
+    ANCHOR_INTERVAL, AuditOptions, Order, SYNC_INTERVAL, Waiter, began, encoded, files,
     line::{self, GENESIS, Link},
     recover::{self, Recovery},
     seal::{self, Seal},
@@ -80,6 +80,8 @@ pub(super) struct Writer {
     retry_at: Option<Instant>,
     /// Nobody knows what is on disk.
     is_broken: bool,
+    /// The trail began with this process, and another one must have been before.
+    began_anew: bool,
     /// No other process may write the trail as long as this one can.
     _data: DataDir,
 }
@@ -109,6 +111,11 @@ impl Writer {
             Ok((head, anchors, open_file(&directory, end.number)?))
         };
         let (head, anchors, file) = open().map_err(failed)?;
+        let is_new = end.link == GENESIS;
+        let is_first_start = !began::was_in_use(&directory)
+            && recovery
+                .as_ref()
+                .is_none_or(|recovery| recovery.missing.is_none());
         let mut writer = Self {
             directory: directory.clone(),
             state: Arc::default(),
@@ -129,17 +136,33 @@ impl Writer {
             anchor_interval: ANCHOR_INTERVAL,
             retry_at: None,
             is_broken: false,
+            began_anew: is_new && !is_first_start,
             _data: data,
             options,
         };
-        if let Some(recovery) = &recovery {
-            let options = &writer.options;
-            let record = recovery.record(options.clock.now(), &options.account);
+        let (now, account) = (
+            writer.options.clock.now(),
+            Arc::clone(&writer.options.account),
+        );
+        if is_new {
+            let record = began::record(is_first_start, now, &account);
             writer.add(&encoded(&record)?);
+        }
+        if let Some(recovery) = &recovery {
+            writer.add(&encoded(&recovery.record(now, &account))?);
+        }
+        if is_new || recovery.is_some() {
             writer.write().map_err(failed)?;
             writer.sync().map_err(failed)?;
         }
+        if is_new {
+            writer.anchor().map_err(failed)?;
+        }
         Ok((writer, recovery))
+    }
+
+    pub(super) fn began_anew(&self) -> bool {
+        self.began_anew
     }
 
     pub(super) fn state(&self) -> Arc<State> {

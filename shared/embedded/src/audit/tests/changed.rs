@@ -259,7 +259,7 @@ fn who_reads_is_told_of_a_line_that_is_none_and_reads_on() {
     .unwrap();
     assert_eq!(
         names(folder.path()),
-        ["Event0", "Event2", "Event3", "Event4"]
+        ["AuditTrailBegan", "Event2", "Event3", "Event4"]
     );
     let mut records = Records::open(&directory(folder.path())).unwrap();
     let first = records.next().unwrap().unwrap();
