@@ -1,6 +1,7 @@
 //! `pipeline`: definitions on a server.
 
 mod change;
+mod ending;
 mod show;
 
 use crate::{

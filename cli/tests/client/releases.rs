@@ -154,3 +154,35 @@ fn a_definition_that_is_wrong_is_shown_where_and_one_of_another_name_is_not_upda
             "pipewright pipeline create other.yml",
         ]);
 }
+
+#[test]
+fn a_change_says_which_executions_end_with_it() {
+    let bench = Bench::start();
+    bench.call(&["pipeline", "apply", "ship.yml"]).expect(0);
+    bench.until(&["approvals"], |ended| {
+        ended.stdout.contains("ship/Approve")
+    });
+    let list = bench.call(&["exec", "list", "ship", "-o", "json"]).json();
+    let id = list["executions"][0]["pipelineExecutionId"].clone();
+    let id = id.as_str().expect("an id");
+    bench.write(
+        "ship.yml",
+        &SHIP.replace("defaultValue: v1", "defaultValue: v2"),
+    );
+    let line = format!(
+        "1 execution ends with this change: {} (waits in Approve)\nStart again: pipewright start ship\n",
+        &id[..8]
+    );
+    bench
+        .call(&["pipeline", "apply", "ship.yml", "-q"])
+        .expect(0)
+        .says(&[&line]);
+    bench
+        .call(&["wait", id, "--timeout", "60s"])
+        .expect(6)
+        .says(&["the pipeline was changed or deleted while it ran"]);
+    bench
+        .call(&["pipeline", "update", "ship.yml"])
+        .expect(0)
+        .says(&["Start it: pipewright start ship"]);
+}

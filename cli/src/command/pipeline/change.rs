@@ -5,6 +5,7 @@ use std::path::Path;
 use model::PipelineDeclaration;
 use serde_json::{Value, json};
 
+use super::ending;
 use crate::{
     args::{CreateArgs, DeleteArgs, PipelineFileArgs},
     client::{
@@ -166,6 +167,9 @@ fn updated(
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
     let differences = definition.differences(stored);
+    let name = definition.name();
+    // A key that may change a pipeline and not look at it changes it all the same.
+    let endings = ending::executions(client, name);
     let answer = client
         .call("UpdatePipeline", &json!({"pipeline": definition.sent}))
         .map_err(|error| definition.refused(error))?;
@@ -178,13 +182,25 @@ fn updated(
         line.push_str(&coloured(difference, terminal.colour));
     }
     let documents: Vec<Value> = differences.iter().map(Difference::json).collect();
+    let ended = endings.as_deref().unwrap_or_default();
+    let ended: Vec<Value> = ended.iter().map(ending::Ending::json).collect();
     answer::done(
         terminal,
         &line,
-        json!({"change": "updated", "pipeline": answer["pipeline"], "differences": documents}),
+        json!({"change": "updated", "pipeline": answer["pipeline"], "differences": documents,
+               "endingExecutions": ended}),
     )?;
     definition.projects(terminal);
-    terminal.say(&format!("Start it: pipewright start {}", definition.name()));
+    match endings.map(|endings| ending::line(&endings)) {
+        Ok(None) => terminal.say(&format!("Start it: pipewright start {name}")),
+        Ok(Some(line)) => {
+            terminal.insist(&format!("{line}\nStart again: pipewright start {name}"));
+        }
+        Err(error) => terminal.insist(&format!(
+            "warning: executions in progress end with this change, and which is not known: {}",
+            Failure::from(error)
+        )),
+    }
     Ok(Exit::Succeeded)
 }
 
