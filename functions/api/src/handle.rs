@@ -84,24 +84,7 @@ impl Api {
         let (parts, body) = request.into_parts();
         let id = self.world.random.uuid();
         if parts.method != Method::POST || parts.uri.path() != "/" {
-            let message = format!(
-                "{} {} is nothing here: operations are called with POST /",
-                parts.method,
-                parts.uri.path()
-            );
-            let mut error = ApiError::new("UnknownOperationException", message);
-            error.status = 404;
-            let told = Told {
-                id,
-                operation: "",
-                service: "codepipeline",
-                only_reads: true,
-                source,
-                agent: header(&parts.headers, "user-agent").unwrap_or_default(),
-            };
-            let nobody = UserIdentity::Unknown { access_key: None };
-            let told = self.tell(&told, nobody, None, Some(&error)).await;
-            return respond(id, told.and(Err(error)));
+            return self.nothing_here(id, &parts, source).await;
         }
         let target = header(&parts.headers, "x-amz-target").unwrap_or_default();
         let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
@@ -143,6 +126,33 @@ impl Api {
             return respond(id, Err(error));
         }
         respond(id, answer)
+    }
+
+    /// The answer to what is no call of an operation.
+    async fn nothing_here(
+        &self,
+        id: Uuid,
+        parts: &http::request::Parts,
+        source: &str,
+    ) -> http::Response<Bytes> {
+        let message = format!(
+            "{} {} is nothing here: operations are called with POST /",
+            parts.method,
+            parts.uri.path()
+        );
+        let mut error = ApiError::new("UnknownOperationException", message);
+        error.status = 404;
+        let told = Told {
+            id,
+            operation: "",
+            service: "codepipeline",
+            only_reads: true,
+            source,
+            agent: header(&parts.headers, "user-agent").unwrap_or_default(),
+        };
+        let nobody = UserIdentity::Unknown { access_key: None };
+        let told = self.tell(&told, nobody, None, Some(&error)).await;
+        respond(id, told.and(Err(error)))
     }
 
     async fn authenticate(

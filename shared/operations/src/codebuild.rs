@@ -9,6 +9,7 @@
 mod batch_get_builds;
 mod batch_get_projects;
 mod begin;
+mod close;
 mod create_project;
 mod delete_project;
 mod list_builds;
@@ -17,8 +18,10 @@ mod recorded;
 mod retry_build;
 mod settings;
 mod settle;
+mod source_object;
 mod start_build;
 mod stop_build;
+mod trouble;
 mod update_project;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -212,7 +215,7 @@ impl CodeBuild {
             // A runner that cannot say anything must not hide what is known.
             let state = self.runner.state(&record.id).await;
             if let Ok(BuildState::Finished(report)) = state {
-                let at = settle::ended(&report).unwrap_or_else(|| self.world.clock.now());
+                let at = close::ended(&report).unwrap_or_else(|| self.world.clock.now());
                 let report = *report;
                 record.end = Some(BuildEnd { at, report });
             }

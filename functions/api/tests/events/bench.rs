@@ -119,7 +119,7 @@ impl Bench {
         Self { api, trail }
     }
 
-    pub(crate) fn sample(&self, name: &str) -> Sample {
+    pub(crate) fn sample(name: &str) -> Sample {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/api");
         let json = fs::read_to_string(path.join(format!("{name}.json"))).expect("it exists");
         serde_json::from_str(&json).expect("the sample is a request")

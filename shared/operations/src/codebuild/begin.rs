@@ -8,17 +8,15 @@ use model::{
     project::SourceType,
 };
 use ports::{
-    StoreError,
-    build_records::BuildRecord,
-    builds::BuildError,
-    objects::{DeleteObject, ObjectError, ObjectMetadata, PutObject},
-    repositories::RepositoryError,
+    StoreError, build_records::BuildRecord, builds::BuildError, repositories::RepositoryError,
 };
 
 use super::{
     CodeBuild, CodeBuildError,
+    close::close,
     settings::{object_of, repository_of},
-    settle::{Trouble, close},
+    source_object,
+    trouble::Trouble,
 };
 
 /// The largest buildspec that is taken out of a bucket.
@@ -148,29 +146,13 @@ async fn tree(codebuild: &CodeBuild, record: &BuildRecord) -> Result<BuildInput,
         };
         codebuild.builds.replace_build(&resolved).await?;
     }
-    let (bucket, key) = (bucket(codebuild), key(record));
     let folder = tempfile::TempDir::with_prefix("pipewright-source-");
     let folder = folder.map_err(|error| no_room(&error))?;
     let file = folder.path().join("source.zip");
     let archived = repositories.archive(repository, &commit, &file).await;
     archived.map_err(|error| no_commit(&error))?;
-    let objects = &codebuild.world.objects;
-    let stored = async {
-        objects.create_bucket(&bucket).await?;
-        let object = PutObject {
-            bucket: &bucket,
-            key: &key,
-            from: &file,
-            metadata: ObjectMetadata::default(),
-            // A build that begins again has packed the same commit before.
-            create_only: true,
-        };
-        match objects.put(object).await {
-            Ok(_) | Err(ObjectError::Exists { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    };
-    stored.await.map_err(|error: ObjectError| {
+    let stored = source_object::put(codebuild, record, &file).await;
+    let (bucket, key) = stored.map_err(|error| {
         let message = format!("the source cannot be stored: {error}");
         Stop::Ended(Trouble::source(BuildStatus::Fault, message))
     })?;
@@ -202,35 +184,6 @@ fn no_commit(error: &RepositoryError) -> Stop {
         RepositoryError::Io { .. } => BuildStatus::Fault,
     };
     Stop::Ended(Trouble::source(status, error.to_string()))
-}
-
-/// The bucket of sources on their way to a build.
-fn bucket(codebuild: &CodeBuild) -> String {
-    let account = &codebuild.world.account;
-    format!("codebuild-sources-{}-{}", account.region, account.id)
-}
-
-fn key(record: &BuildRecord) -> String {
-    format!("{}/{}.zip", record.project(), record.id)
-}
-
-/// Removes what was stored for a build that is over.
-pub(super) async fn clear(codebuild: &CodeBuild, record: &BuildRecord) {
-    if record.resolved_source_version.is_none() {
-        return;
-    }
-    let (bucket, key) = (bucket(codebuild), key(record));
-    let objects = &codebuild.world.objects;
-    // What cannot be removed now takes room and nothing else.
-    if let Ok(info) = objects.head(&bucket, &key, None).await {
-        let object = DeleteObject {
-            bucket: &bucket,
-            key: &key,
-            version: Some(&info.version_id),
-            only_if: None,
-        };
-        let _ = objects.delete(object).await;
-    }
 }
 
 /// The buildspec that lies in a bucket, as if it had been written inline.

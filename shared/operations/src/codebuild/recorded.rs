@@ -13,7 +13,7 @@ use ports::{
     builds::BuildError,
 };
 
-use super::{begin::not_started, settle::Trouble};
+use super::{begin::not_started, trouble::Trouble};
 
 /// Passes everything on to a runner, and keeps a record of each build of a project.
 pub struct RecordedBuilds {

@@ -6,18 +6,15 @@
 
 use std::time::Duration;
 
-use model::{
-    Timestamp,
-    build::{BuildPhase, BuildReport, BuildState, BuildStatus},
-};
+use model::build::{BuildState, BuildStatus};
 use ports::{
     StoreError,
-    build_records::{BuildEnd, BuildOwner, BuildRecord},
+    build_records::{BuildOwner, BuildRecord},
     builds::BuildError,
 };
 use uuid::Uuid;
 
-use super::{CodeBuild, CodeBuildError, TRIES, begin};
+use super::{CodeBuild, CodeBuildError, begin, close::close, trouble::Trouble};
 use crate::OperationError;
 
 /// Up to `limit` open builds behind the place `after`, to be settled.
@@ -114,119 +111,4 @@ async fn end_abandoned(codebuild: &CodeBuild, record: &BuildRecord) -> Result<()
     };
     let report = trouble.report(codebuild, record);
     close(codebuild, &record.id, report).await
-}
-
-/// Why a build ended without a runner's report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) phase: &'static str,
-    pub(super) status: BuildStatus,
-    pub(super) code: &'static str,
-    pub(super) message: String,
-}
-
-impl Trouble {
-    pub(super) fn stopped() -> Self {
-        Self {
-            phase: "QUEUED",
-            status: BuildStatus::Stopped,
-            code: "",
-            message: "The build was stopped before it began".to_owned(),
-        }
-    }
-
-    /// Of a source, which is at fault itself or not to be had.
-    pub(super) fn source(status: BuildStatus, message: String) -> Self {
-        Self {
-            phase: "DOWNLOAD_SOURCE",
-            status,
-            code: "CLIENT_ERROR",
-            message,
-        }
-    }
-
-    pub(super) fn report(self, codebuild: &CodeBuild, record: &BuildRecord) -> BuildReport {
-        self.report_at(record, codebuild.world.clock.now())
-    }
-
-    pub(super) fn report_at(self, record: &BuildRecord, now: Timestamp) -> BuildReport {
-        let phase = |kind: &str, status: &str, started, ended| BuildPhase {
-            phase_type: kind.to_owned(),
-            phase_status: status.to_owned(),
-            started,
-            ended,
-            status_code: None,
-            message: None,
-        };
-        let started = record.started;
-        let bad = BuildPhase {
-            status_code: Some(self.code.to_owned()),
-            message: Some(self.message),
-            ..phase(self.phase, self.status.name(), started, Some(now))
-        };
-        BuildReport {
-            status: self.status,
-            phases: vec![
-                phase("SUBMITTED", "SUCCEEDED", started, Some(started)),
-                bad,
-                phase("COMPLETED", "", now, None),
-            ],
-            exported_variables: std::collections::BTreeMap::new(),
-            test_reports: Vec::new(),
-            isolation: String::new(),
-            log_stream: record.id.clone(),
-            retries_wanted: None,
-        }
-    }
-}
-
-/// When a build ended, as its report has it.
-pub(super) fn ended(report: &BuildReport) -> Option<Timestamp> {
-    let last = report.phases.last()?;
-    Some(last.ended.unwrap_or(last.started))
-}
-
-/// Notes how a build ended; it is open no longer.
-pub(super) async fn close(
-    codebuild: &CodeBuild,
-    id: &str,
-    report: BuildReport,
-) -> Result<(), CodeBuildError> {
-    let mut report = report;
-    for _ in 0..TRIES {
-        let Some(record) = codebuild.builds.build(id).await? else {
-            return Ok(());
-        };
-        if record.end.is_some() {
-            return Ok(());
-        }
-        let at = ended(&report).unwrap_or_else(|| codebuild.world.clock.now());
-        let over = BuildRecord {
-            end: Some(BuildEnd {
-                at,
-                report: report.clone(),
-            }),
-            ..record
-        };
-        match codebuild.builds.replace_build(&over).await {
-            Ok(()) => {
-                begin::clear(codebuild, &over).await;
-                return Ok(());
-            }
-            // Somebody wants it to end, or the source was resolved.
-            Err(StoreError::Conflict) => {}
-            Err(error @ StoreError::TooLarge { .. }) => {
-                // It must not stay open for ever because it has too much to say.
-                let trouble = Trouble {
-                    phase: "FINALIZING",
-                    status: BuildStatus::Fault,
-                    code: "INTERNAL_SERVICE_ERROR",
-                    message: error.to_string(),
-                };
-                report = trouble.report_at(&over, at);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(OperationError::Busy.into())
 }
