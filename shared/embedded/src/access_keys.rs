@@ -3,8 +3,6 @@
 mod rows;
 
 use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,7 +11,7 @@ use async_trait::async_trait;
 use ports::access_keys::{AccessKey, AccessKeys, AccessKeysError, StoredKey};
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 
 /// The form of the tables. A database with another number is left alone.
 const SCHEMA_VERSION: i64 = 1;
@@ -101,14 +99,7 @@ impl AccessKeys for AccessKeyStore {
 
 fn open(path: &Path) -> Result<Connection, AccessKeysError> {
     let doing = || format!("open the access keys in {}", path.display());
-    // SQLite gives the files beside it the permissions of this one.
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| unavailable(doing(), error))?;
+    data_dir::make_file(path).map_err(|error| unavailable(doing(), error))?;
     let failed = |error| rows::failed(doing(), error);
     let mut connection = Connection::open(path).map_err(failed)?;
     prepare(&mut connection).map_err(failed)?;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use ports::{Cursors as Port, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 
 /// The database's file in the data directory.
 const FILE: &str = "cursors.db";
@@ -26,7 +26,12 @@ pub struct Cursors(Mutex<Connection>);
 impl Cursors {
     /// Opens the cursors of a data directory, or makes them.
     pub fn open(data: &DataDir) -> Result<Self, StoreError> {
-        Self::on(Connection::open(data.path().join(FILE)))
+        let path = data.path().join(FILE);
+        data_dir::make_file(&path).map_err(|source| StoreError::Unavailable {
+            doing: format!("make `{FILE}`"),
+            source: Box::new(source),
+        })?;
+        Self::on(Connection::open(path))
     }
 
     /// Cursors that are forgotten with the process.
@@ -133,6 +138,10 @@ mod tests {
             error.to_string(),
             "failed to open the cursors in `cursors.db`"
         );
+        std::fs::remove_file(data.path().join(FILE)).expect("it is there");
+        std::fs::create_dir(data.path().join(FILE)).expect("it is made");
+        let error = Cursors::open(&data).err().expect("it is no file");
+        assert_eq!(error.to_string(), "failed to make `cursors.db`");
         let cursors = Cursors::in_memory().expect("they open");
         let error = cursors
             .set("a", u64::MAX)

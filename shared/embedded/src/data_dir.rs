@@ -70,9 +70,7 @@ impl DataDir {
             path: path.to_owned(),
             source,
         };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(path).map_err(create)?;
+        make_folder(path).map_err(create)?;
         let path = fs::canonicalize(path).map_err(create)?;
         let lock = take_lock(&path)?;
         Ok(Self {
@@ -113,6 +111,19 @@ impl DataDir {
     pub fn logs(&self) -> PathBuf {
         self.path.join(LOGS)
     }
+}
+
+/// Makes a folder, and those above it, for this user alone; nothing happens when it is there.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file for this user alone; nothing happens when it is there. SQLite gives the files
+/// beside a database the permissions of it.
+pub(crate) fn make_file(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map(drop)
 }
 
 /// The operating system lets go of the lock when the process ends, however it ends.
@@ -187,6 +198,24 @@ mod tests {
         assert_eq!(second.to_string(), expected);
         drop(clone);
         DataDir::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_is_made_is_for_this_user_alone_and_what_is_there_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let file = folder.path().join("file");
+        make_file(&file).unwrap();
+        assert_eq!(mode(&file), 0o600);
+        fs::write(&file, "kept").unwrap();
+        make_file(&file).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+        let inner = folder.path().join("a/b");
+        make_folder(&inner).unwrap();
+        make_folder(&inner).unwrap();
+        assert_eq!([mode(&folder.path().join("a")), mode(&inner)], [0o700; 2]);
+        assert!(make_file(&inner).is_err());
+        assert!(make_folder(&file).is_err());
     }
 
     #[test]

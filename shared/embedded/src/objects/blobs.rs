@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::{OBJECT_BYTES_MAX, io_failed, system};
+use crate::data_dir;
 
 /// How many bytes are copied at a time.
 const CHUNK: usize = 128 * 1024;
@@ -64,8 +65,8 @@ impl Blobs {
             if incoming.exists() {
                 fs::remove_dir_all(&incoming)?;
             }
-            fs::create_dir_all(&incoming)?;
-            fs::create_dir_all(&blobs)?;
+            data_dir::make_folder(&incoming)?;
+            data_dir::make_folder(&blobs)?;
             File::open(folder)?.sync_all()
         };
         make().map_err(|error| {
@@ -168,7 +169,7 @@ impl Blobs {
         let place = self.place(sha256);
         let folder = place.parent().unwrap_or(&self.places);
         if !folder.exists() {
-            fs::create_dir_all(folder)?;
+            data_dir::make_folder(folder)?;
             File::open(&self.places)?.sync_all()?;
         }
         temporary.persist(&place).map_err(|failed| failed.error)?;

@@ -6,6 +6,8 @@ use ports::StoreError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use thiserror::Error;
 
+use crate::data_dir;
+
 /// All tables, in one file.
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -50,6 +52,10 @@ pub enum OpenError {
 pub(super) fn open_file(path: &Path) -> Result<Connection, OpenError> {
     let name = path.display().to_string();
     let refused = |source| refusal(&name, source);
+    data_dir::make_file(path).map_err(|source| OpenError::Unavailable {
+        path: name.clone(),
+        source: source.into(),
+    })?;
     let mut connection = Connection::open(path).map_err(refused)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
     // Nothing is written before it is known whose file this is.

@@ -6,6 +6,7 @@ use ports::objects::ObjectError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{super::system, sql_failed};
+use crate::data_dir;
 
 /// The form of the tables. A database with a higher number is left alone.
 const SCHEMA_VERSION: i64 = 2;
@@ -56,6 +57,7 @@ const DERIVED: &str = "
 /// Opens the database with today's tables in it.
 pub(super) fn open(path: &Path) -> Result<Connection, ObjectError> {
     let doing = || format!("open the index of objects in {}", path.display());
+    data_dir::make_file(path).map_err(|error| system(doing(), error))?;
     let mut connection = Connection::open(path).map_err(|error| sql_failed(doing(), error))?;
     let found = prepare(&mut connection).map_err(|error| sql_failed(doing(), error))?;
     match found {
