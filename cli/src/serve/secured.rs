@@ -1,6 +1,6 @@
 //! The keys of a server, and the trail of what they were used for.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use embedded::{
     AccessKeyStore, AuditLog, MasterKey,
@@ -24,6 +24,7 @@ pub struct Secured {
     pub master: MasterKey,
     pub keyring: Arc<Keyring>,
     pub audit: AuditLog,
+    data: PathBuf,
 }
 
 impl Secured {
@@ -54,10 +55,12 @@ impl Secured {
             master,
             keyring,
             audit,
+            data: local.directory.path().to_owned(),
         })
     }
 
-    /// Says what was found wrong when the trail was opened.
+    /// Says what was found wrong when the trail was opened, and how its last file is: the whole of
+    /// it may be too long to read at every start.
     pub fn report(&self, log: Log) {
         if self.audit.began_anew() {
             let message = "the audit trail begins anew although this server had been in use: what \
@@ -69,6 +72,31 @@ impl Secured {
             let message =
                 "the audit trail was not as it should be; `pipewright audit verify` says more";
             log.write(Level::Warning, message, [("found", text.into())]);
+        }
+        let directory = audit::directory(&self.data);
+        let found = audit::verify_last_file(&directory, &self.master.for_audit());
+        match found.as_ref().map(|found| (found, found.wrong.first())) {
+            Ok((found, None)) => {
+                let records = ("records", found.records.into());
+                log.write(
+                    Level::Info,
+                    "the last file of the audit trail is whole",
+                    [records],
+                );
+            }
+            Ok((_, Some(wrong))) => {
+                let message = "the last file of the audit trail is not as it was written; \
+                               `pipewright audit verify` says more";
+                log.write(
+                    Level::Warning,
+                    message,
+                    [("found", wrong.to_string().into())],
+                );
+            }
+            Err(error) => {
+                let message = "the last file of the audit trail cannot be verified";
+                log.write(Level::Warning, message, [("why", chain(error).into())]);
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ use crate::data_dir::{self, DataDir};
 pub use records::{Entry, Records};
 pub use recover::Recovery;
 pub use seal::sign_again;
-pub use verify::{Verification, VerifyError, Wrong, verify};
+pub use verify::{Verification, VerifyError, Wrong, verify, verify_last_file};
 use writer::{State, Writer};
 
 /// The longest record, in bytes of its JSON; `CloudTrail`'s are no longer.

@@ -135,7 +135,7 @@ pub(super) fn recover(directory: &Path, key: &[u8; 32]) -> io::Result<(End, Opti
 }
 
 /// Where the last whole line of a file ends, and its link.
-fn last_line(path: &Path) -> io::Result<Option<(u64, Link)>> {
+pub(super) fn last_line(path: &Path) -> io::Result<Option<(u64, Link)>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     if length > READ_BYTES_MAX {

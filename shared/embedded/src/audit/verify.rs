@@ -93,6 +93,66 @@ pub fn verify(directory: &Path, key: Option<&[u8; 32]>) -> Result<Verification, 
     })
 }
 
+/// Reads the last file of a trail that has a record, and says what is wrong with it: what a server
+/// has the time for when it starts. It is no more than [`FILE_BYTES_MAX`](super::FILE_BYTES_MAX).
+///
+/// What stands before that file is taken as it is, but for the record that the file goes on from.
+pub fn verify_last_file(directory: &Path, key: &[u8; 32]) -> Result<Verification, VerifyError> {
+    let read = || -> io::Result<Verification> {
+        let mut walk = Walk::new(Some(key));
+        let (head, anchors) = (seal::read_head(directory)?, seal::read_anchors(directory)?);
+        for number in files::numbers(directory)?.into_iter().rev() {
+            let Some((before, previous)) = first_of(directory, number)? else {
+                continue;
+            };
+            walk.file = files::name(number);
+            walk.found.files = 1;
+            walk.link = before;
+            // Those of records before the file are for the whole walk.
+            walk.take_seals(head, anchors);
+            walk.seals.retain(|seq, _| *seq >= before.seq);
+            walk.check_seals();
+            if previous.is_some_and(|previous| previous != before) {
+                walk.wrong_here("it does not go on where the file before it ends");
+            }
+            if walk.one(directory, number, true)? {
+                walk.check_end();
+            }
+            break;
+        }
+        Ok(walk.found)
+    };
+    read().map_err(|source| VerifyError::Read {
+        directory: directory.to_owned(),
+        source,
+    })
+}
+
+/// What the first line of a file says that it goes on from, and where the file before it ends, if
+/// that can be read; `None` where there is no line.
+///
+/// A line that is no record is one whose place is not known: the walk finds it wrong.
+fn first_of(directory: &Path, number: u64) -> io::Result<Option<(Link, Option<Link>)>> {
+    let mut lines = Lines::open(directory, number)?;
+    let said = match lines.next()? {
+        Found::End => return Ok(None),
+        Found::Line(text) => line::read(text).map(|line| Link {
+            seq: line.link.seq.saturating_sub(1),
+            hash: line.previous,
+        }),
+        Found::Unfinished(_) | Found::TooLong => None,
+    };
+    if number <= 1 {
+        return Ok(Some((GENESIS, None)));
+    }
+    let previous = match recover::last_line(&files::path(directory, number - 1)) {
+        Ok(last) => last.map(|(_, link)| link),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Some((said.or(previous).unwrap_or(GENESIS), previous)))
+}
+
 /// Where a walk along the chain is.
 struct Walk<'k> {
     key: Option<&'k [u8; 32]>,
@@ -206,6 +266,12 @@ impl<'k> Walk<'k> {
                 return Ok(());
             }
         }
+        self.check_end();
+        Ok(())
+    }
+
+    /// Compares the end with what head and anchors say of it.
+    fn check_end(&mut self) {
         if let Some(latest) = self.seals.keys().next_back().copied()
             && latest > self.link.seq
         {
@@ -214,7 +280,6 @@ impl<'k> Walk<'k> {
                 "records {from} to {latest} are missing: a seal says that the trail had them"
             ));
         }
-        Ok(())
     }
 
     /// A trail without a record, where one must have been.

@@ -282,3 +282,63 @@ fn who_reads_is_told_of_a_line_that_is_none_and_reads_on() {
             .contains("cannot be read")
     );
 }
+
+fn last_file(folder: &Path) -> Verification {
+    verify_last_file(&directory(folder), &KEY).unwrap()
+}
+
+#[test]
+fn the_last_file_is_verified_by_itself() {
+    let changing = Changing::new();
+    let folder = changing.folder.path();
+    let (name, lines) = changing.files.last().unwrap();
+    let path = file(folder, name);
+    let found = last_file(folder);
+    assert_eq!(found.wrong, []);
+    assert_eq!((found.records, found.files), (lines.len() as u64, 1));
+    for line in 0..lines.len() {
+        let mut changed = lines.clone();
+        changed[line] = changed[line].replacen("Event", "Extra", 1);
+        fs::write(&path, changed.concat()).unwrap();
+        let wrong = last_file(folder).wrong;
+        let places: Vec<(&str, u64)> = wrong.iter().map(|it| (&*it.file, it.line)).collect();
+        assert_eq!(places, [(name.as_str(), line as u64 + 1)]);
+        fs::write(&path, lines[..line].concat()).unwrap();
+        // An empty file is none, and the one before it ends too early then.
+        assert!(!last_file(folder).wrong.is_empty(), "cut at {line}");
+    }
+    fs::write(&path, lines.concat()).unwrap();
+    // What the file before it holds is for the whole walk, but not where it ends.
+    let (name, lines) = &changing.files[changing.files.len() - 2];
+    fs::write(
+        file(folder, name),
+        lines.concat().replacen("Event", "Extra", 1),
+    )
+    .unwrap();
+    assert_eq!(last_file(folder).wrong, []);
+    fs::write(file(folder, name), lines[..lines.len() - 1].concat()).unwrap();
+    let wrong = last_file(folder).wrong;
+    assert_eq!(
+        wrong[0].what,
+        "it does not go on where the file before it ends"
+    );
+    fs::remove_file(file(folder, name)).unwrap();
+    assert_eq!(last_file(folder).wrong, []);
+}
+
+#[test]
+fn a_first_file_is_the_last_one_and_so_is_none() {
+    let folder = trail(2);
+    assert_eq!(last_file(folder.path()).records, 2);
+    fs::write(file(folder.path(), "00000002.jsonl"), "").unwrap();
+    assert_eq!(last_file(folder.path()).records, 2);
+    let path = file(folder.path(), "00000001.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    for damaged in [text.replacen('{', "[", 1), "x".to_owned()] {
+        fs::write(&path, damaged).unwrap();
+        assert!(!last_file(folder.path()).wrong.is_empty());
+    }
+    fs::remove_dir_all(directory(folder.path())).unwrap();
+    let error = verify_last_file(&directory(folder.path()), &KEY).unwrap_err();
+    assert!(matches!(error, VerifyError::Read { .. }));
+}
