@@ -11,6 +11,7 @@ mod commit;
 mod database;
 mod desk;
 mod faults;
+mod ledger;
 mod load;
 mod memory;
 mod prepared;
@@ -79,7 +80,7 @@ impl Store {
         }
         let connection = database::open_file(&path)?;
         let writer = Writer::new(connection, &path.display().to_string())?;
-        let memory = writer.memory.clone();
+        let memory = writer.ledger.memory.clone();
         let desk = Desk::start(&path, writer)?;
         Ok(Self::with(desk, memory, Some(data.clone())))
     }
@@ -98,7 +99,7 @@ impl Store {
 
     fn on(connection: Connection) -> Result<Self, OpenError> {
         let writer = Writer::new(connection, "memory")?;
-        let memory = writer.memory.clone();
+        let memory = writer.ledger.memory.clone();
         let desk = Desk::Caller(Mutex::new(Some(Box::new(writer))));
         Ok(Self::with(desk, memory, None))
     }
@@ -136,7 +137,7 @@ impl Store {
                 let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
                 writer
                     .ok_or_else(closed)
-                    .and_then(|writer| Self::on(writer.connection))
+                    .and_then(|writer| Self::on(writer.ledger.connection))
             }
         };
         let faults = self.faults;
@@ -166,8 +167,8 @@ impl Store {
         self.inner.desk.read(query)
     }
 
-    async fn submit(&self, work: Work) -> Outcome {
-        self.inner.desk.submit(work).await
+    async fn submit(&self, work: impl Into<Work>) -> Outcome {
+        self.inner.desk.submit(work.into()).await
     }
 
     /// The pipeline as it is after its latest commit.
@@ -232,7 +233,7 @@ impl PipelineStore for Store {
             return Err(error);
         }
         let prepared = Box::new(Prepared::new(commit)?);
-        let outcome = self.submit(Work::Commit(prepared)).await;
+        let outcome = self.submit(prepared).await;
         fault.and_then(Fault::afterwards).map_or(outcome, Err)
     }
 

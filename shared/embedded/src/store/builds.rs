@@ -9,12 +9,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Store,
-    commit::Refusal,
     database::corrupt,
+    ledger::Refusal,
     load::{failed_reading, one},
     queries::PAGE_MAX,
     rows::{decoded, encoded},
-    writer::Work,
 };
 
 /// The most bytes of one record: its settings, and a report with all that a build exported.
@@ -113,7 +112,7 @@ impl BuildRecords for Store {
             token: build.token.as_ref().map(|token| token.token.clone()),
             body: body(build)?,
         };
-        let number = self.submit(Work::Builds(change)).await?;
+        let number = self.submit(change).await?;
         let sql = format!("SELECT {COLUMNS} FROM build WHERE number = ?1");
         let row = self.read(|connection| one(connection, &sql, [number], columns))?;
         let row = row.ok_or_else(|| corrupt(format!("build {}", build.id), "it is not there"))?;
@@ -127,7 +126,7 @@ impl BuildRecords for Store {
             is_open: build.end.is_none(),
             body: body(build)?,
         };
-        self.submit(Work::Builds(change)).await.map(drop)
+        self.submit(change).await.map(drop)
     }
 
     async fn build(&self, id: &str) -> Result<Option<BuildRecord>, StoreError> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     database::corrupt,
+    ledger::{Ledger, Refusal},
     load,
     memory::{Entry, Live},
     prepared::{ExecutionRow, News, Prepared, encode_news, merged},
@@ -16,28 +17,7 @@ use super::{
         Attempt, in_commit, in_pipeline, of_attempt, of_execution, pipeline_of, write_attempts,
         write_sequences,
     },
-    writer::Writer,
 };
-
-/// Why a commit is not written.
-pub(super) enum Refusal {
-    /// It cannot be: nothing of it was written.
-    Refused(StoreError),
-    /// The database failed.
-    Failed(rusqlite::Error),
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// Everything that one commit writes.
 pub(super) struct Plan<'a> {
@@ -62,24 +42,24 @@ struct Touched<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(writer: &Writer, work: &'a Prepared) -> Result<Self, StoreError> {
+    pub(super) fn new(ledger: &Ledger, work: &'a Prepared) -> Result<Self, StoreError> {
         let name: Arc<str> = Arc::from(work.after.head.pipeline.as_str());
-        let before = known(writer, &name)?;
+        let before = known(ledger, &name)?;
         let (version, commit) = before
             .as_ref()
             .map_or((0, Uuid::nil()), |before| (before.version, before.commit));
         let is_expected = (version, commit) == (work.expected_version, work.expected_commit);
-        if !is_expected || is_token_used(writer, before.as_deref(), work)? {
+        if !is_expected || is_token_used(ledger, before.as_deref(), work)? {
             return Err(StoreError::Conflict);
         }
         let pipeline = match &before {
             Some(before) => before.number,
-            None => next_pipeline(writer)?,
+            None => next_pipeline(ledger)?,
         };
         let mut plan = Self {
             work,
             name,
-            number: writer.numbers.commit + 1,
+            number: ledger.numbers.commit + 1,
             entry: Entry {
                 number: pipeline,
                 version: version + 1,
@@ -92,9 +72,9 @@ impl<'a> Plan<'a> {
             news: Vec::with_capacity(work.news.len()),
             jobs: Vec::new(),
         };
-        plan.touch(&writer.connection, before.as_deref())?;
+        plan.touch(&ledger.connection, before.as_deref())?;
         plan.begin()?;
-        plan.tell(&writer.connection)?;
+        plan.tell(&ledger.connection)?;
         plan.join_outputs()?;
         plan.keep_live(before.as_deref());
         Ok(plan)
@@ -252,8 +232,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Writes the rows; returns the number of the commit.
-    pub(super) fn write(self, writer: &mut Writer) -> Result<u64, Refusal> {
-        let connection = &writer.connection;
+    pub(super) fn write(self, ledger: &mut Ledger) -> Result<u64, Refusal> {
+        let connection = &ledger.connection;
         self.write_pipeline(connection)?;
         if let Some((version, body)) = &self.work.definition {
             let sql = "INSERT INTO definition (number, body) VALUES (?1, ?2)";
@@ -281,14 +261,14 @@ impl<'a> Plan<'a> {
         connection.prepare_cached(sql)?.execute(parameters)?;
 
         let number = self.number;
-        writer.numbers.commit = number;
-        writer.numbers.pipeline = writer.numbers.pipeline.max(self.entry.number);
+        ledger.numbers.commit = number;
+        ledger.numbers.pipeline = ledger.numbers.pipeline.max(self.entry.number);
         if work.outbox.is_some() {
-            writer.fresh.outboxes.push(number);
+            ledger.fresh.outboxes.push(number);
         }
-        writer.fresh.jobs.extend(self.jobs);
+        ledger.fresh.jobs.extend(self.jobs);
         let entry = (!work.gone).then(|| Arc::new(self.entry));
-        writer.fresh.entries.insert(self.name, entry);
+        ledger.fresh.entries.insert(self.name, entry);
         Ok(number)
     }
 
@@ -367,19 +347,19 @@ impl<'a> Plan<'a> {
 }
 
 /// The pipeline as it is after the work that is already in this transaction.
-fn known(writer: &Writer, name: &str) -> Result<Option<Arc<Entry>>, StoreError> {
-    if let Some(entry) = writer.fresh.entries.get(name) {
+fn known(ledger: &Ledger, name: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+    if let Some(entry) = ledger.fresh.entries.get(name) {
         return Ok(entry.clone());
     }
-    let kept = writer.memory.lock().state(name);
+    let kept = ledger.memory.lock().state(name);
     match kept {
         Some(entry) => Ok(Some(entry)),
-        None => Ok(load::pipeline(&writer.connection, name)?.map(Arc::new)),
+        None => Ok(load::pipeline(&ledger.connection, name)?.map(Arc::new)),
     }
 }
 
 fn is_token_used(
-    writer: &Writer,
+    ledger: &Ledger,
     before: Option<&Entry>,
     work: &Prepared,
 ) -> Result<bool, StoreError> {
@@ -388,13 +368,13 @@ fn is_token_used(
     };
     let sql = "SELECT 1 FROM token WHERE pipeline = ?1 AND token = ?2";
     let parameters = params![before.number, token];
-    let found = load::one(&writer.connection, sql, parameters, |_| Ok(()))?;
+    let found = load::one(&ledger.connection, sql, parameters, |_| Ok(()))?;
     Ok(found.is_some())
 }
 
-fn next_pipeline(writer: &Writer) -> Result<u32, StoreError> {
+fn next_pipeline(ledger: &Ledger) -> Result<u32, StoreError> {
     // Row numbers are signed, so a pipeline's number has one bit less.
-    let next = writer.numbers.pipeline.checked_add(1);
+    let next = ledger.numbers.pipeline.checked_add(1);
     let next = next.filter(|number| i32::try_from(*number).is_ok());
     next.ok_or_else(|| corrupt("pipeline", "there are no numbers left"))
 }

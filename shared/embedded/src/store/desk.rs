@@ -130,7 +130,7 @@ impl Desk {
         match self {
             Self::Caller(writer) => {
                 let writer = lock(writer);
-                query(&writer.as_ref().ok_or_else(gone)?.connection)
+                query(&writer.as_ref().ok_or_else(gone)?.ledger.connection)
             }
             Self::Thread(thread) => {
                 let reader = lock(&thread.reader);
@@ -276,13 +276,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DataDir;
+    use crate::{DataDir, store::projects};
 
     fn mark() -> Work {
-        Work::Project {
+        projects::Change::Put {
             name: "web".to_owned(),
             body: b"{}".to_vec(),
         }
+        .into()
     }
 
     fn desk(folder: &Path) -> Desk {
@@ -325,11 +326,11 @@ mod tests {
                     .build()
                     .unwrap();
                 for at in 0..EACH {
-                    let work = Work::Project {
+                    let work = projects::Change::Put {
                         name: format!("{number}-{at}"),
                         body: b"{}".to_vec(),
                     };
-                    runtime.block_on(desk.submit(work)).unwrap();
+                    runtime.block_on(desk.submit(work.into())).unwrap();
                 }
             })
         };

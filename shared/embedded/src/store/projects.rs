@@ -13,14 +13,17 @@ use rusqlite::{Connection, params};
 
 use super::{
     Store,
-    commit::Refusal,
+    ledger::Refusal,
     load::{failed_reading, one},
     rows::{ITEM_BYTES_MAX, decoded, encoded},
-    writer::Work,
 };
 
-/// What is to be written of a project whose name or state is looked at first.
+/// What is to be written of a project.
 pub(super) enum Change {
+    Put {
+        name: String,
+        body: Vec<u8>,
+    },
     Create {
         name: String,
         body: Vec<u8>,
@@ -37,8 +40,15 @@ pub(super) enum Change {
 }
 
 impl Change {
-    pub(super) fn write(&self, connection: &Connection) -> Result<u64, Refusal> {
+    pub(super) fn write(&self, connection: &Connection) -> Result<(), Refusal> {
         match self {
+            Self::Put { name, body } => {
+                let sql = "INSERT INTO project (name, body) VALUES (?1, ?2) \
+                           ON CONFLICT DO UPDATE SET body = excluded.body";
+                connection
+                    .prepare_cached(sql)?
+                    .execute(params![name, body])?;
+            }
             Self::Create { name, body, limit } => {
                 let sql = "SELECT count(*), coalesce(max(name = ?1), 0) FROM project";
                 let (count, is_there): (usize, bool) = connection
@@ -73,7 +83,7 @@ impl Change {
                 connection.prepare_cached(sql)?.execute([name])?;
             }
         }
-        Ok(0)
+        Ok(())
     }
 }
 
@@ -92,7 +102,7 @@ impl ProjectStore for Store {
         };
         let body = body(&record)?;
         let name = project.name.clone();
-        self.submit(Work::Project { name, body }).await.map(drop)
+        self.submit(Change::Put { name, body }).await.map(drop)
     }
 }
 
@@ -114,7 +124,7 @@ impl ProjectRecords for Store {
         let body = body(project)?;
         let name = project.settings.name.clone();
         let change = Change::Create { name, body, limit };
-        match self.submit(Work::Projects(change)).await {
+        match self.submit(change).await {
             Ok(_) => Ok(()),
             Err(StoreError::Conflict) => Err(CreateProjectError::Exists),
             Err(StoreError::TooLarge { .. }) => Err(CreateProjectError::TooMany),
@@ -132,13 +142,13 @@ impl ProjectRecords for Store {
             seen: body(seen)?,
             body: body(project)?,
         };
-        self.submit(Work::Projects(change)).await.map(drop)
+        self.submit(change).await.map(drop)
     }
 
     async fn delete_project(&self, name: &str) -> Result<(), StoreError> {
         let name = name.to_owned();
         let change = Change::Delete { name };
-        self.submit(Work::Projects(change)).await.map(drop)
+        self.submit(change).await.map(drop)
     }
 
     async fn project_names(&self) -> Result<Vec<ProjectName>, StoreError> {

@@ -10,8 +10,9 @@ use rusqlite::{Connection, params};
 
 use super::{
     builds,
-    commit::{Plan, Refusal},
+    commit::Plan,
     database::{OpenError, Trouble, unavailable},
+    ledger::{Ledger, Numbers, Refusal},
     load::{self, DELIVERED},
     memory::{Fresh, Shared},
     prepared::Prepared,
@@ -26,33 +27,39 @@ const WRITING: &str = "write to the database";
 /// Something to be written.
 pub(super) enum Work {
     Commit(Box<Prepared>),
-    Project { name: String, body: Vec<u8> },
     Projects(projects::Change),
     Builds(builds::Change),
+}
+
+impl From<Box<Prepared>> for Work {
+    fn from(commit: Box<Prepared>) -> Self {
+        Self::Commit(commit)
+    }
+}
+
+impl From<projects::Change> for Work {
+    fn from(change: projects::Change) -> Self {
+        Self::Projects(change)
+    }
+}
+
+impl From<builds::Change> for Work {
+    fn from(change: builds::Change) -> Self {
+        Self::Builds(change)
+    }
 }
 
 /// What became of it: the number of the latest commit, its own if it is one.
 pub(super) type Outcome = Result<u64, StoreError>;
 
 pub(super) struct Writer {
-    pub(super) connection: Connection,
-    pub(super) memory: Shared,
-    /// What the transaction under way changes in memory when it is committed.
-    pub(super) fresh: Fresh,
-    /// The latest commit and the newest pipeline, those of the transaction under way included.
-    pub(super) numbers: Numbers,
-    /// The same without them.
+    pub(super) ledger: Ledger,
+    /// The numbers without those of the transaction under way.
     committed: Numbers,
     /// The watermark of delivered outboxes, as it is in the database.
     marked: u64,
     /// Why nothing is written any more.
     broken: Option<String>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Numbers {
-    pub(super) commit: u64,
-    pub(super) pipeline: u32,
 }
 
 /// Why a transaction was given up.
@@ -92,10 +99,12 @@ impl Writer {
         };
         Ok(Self {
             marked: load::delivered_up_to(&connection).map_err(refused)?,
-            connection,
-            memory: Shared::new(memory),
-            fresh: Fresh::default(),
-            numbers,
+            ledger: Ledger {
+                connection,
+                memory: Shared::new(memory),
+                fresh: Fresh::default(),
+                numbers,
+            },
             committed: numbers,
             broken: None,
         })
@@ -109,9 +118,12 @@ impl Writer {
         }
         match self.transact(works) {
             Ok(outcomes) => {
-                self.committed = self.numbers;
-                let fresh = mem::take(&mut self.fresh);
-                self.memory.lock().publish(fresh, self.numbers.commit);
+                self.committed = self.ledger.numbers;
+                let fresh = mem::take(&mut self.ledger.fresh);
+                self.ledger
+                    .memory
+                    .lock()
+                    .publish(fresh, self.ledger.numbers.commit);
                 outcomes
             }
             Err(failure) => {
@@ -122,7 +134,7 @@ impl Writer {
     }
 
     fn transact(&mut self, works: &[Work]) -> Result<Vec<Outcome>, Failure> {
-        run(&self.connection, "BEGIN IMMEDIATE")?;
+        run(&self.ledger.connection, "BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(works.len());
         for work in works {
             outcomes.push(match self.write_one(work) {
@@ -131,12 +143,12 @@ impl Writer {
                 Err(Refusal::Failed(error)) => return Err(error.into()),
             });
         }
-        let delivered = self.memory.lock().delivered_up_to();
+        let delivered = self.ledger.memory.lock().delivered_up_to();
         let is_due = delivered >= self.marked + MARK_EVERY;
         if is_due {
-            mark(&self.connection, delivered)?;
+            mark(&self.ledger.connection, delivered)?;
         }
-        run(&self.connection, "COMMIT").map_err(|error| Failure {
+        run(&self.ledger.connection, "COMMIT").map_err(|error| Failure {
             error,
             committing: true,
         })?;
@@ -148,25 +160,20 @@ impl Writer {
 
     fn write_one(&mut self, work: &Work) -> Result<u64, Refusal> {
         match work {
-            Work::Commit(commit) => Plan::new(self, commit)?.write(self),
-            Work::Project { name, body } => {
-                let sql = "INSERT INTO project (name, body) VALUES (?1, ?2) \
-                           ON CONFLICT DO UPDATE SET body = excluded.body";
-                self.connection
-                    .prepare_cached(sql)?
-                    .execute(params![name, body])?;
-                Ok(self.numbers.commit)
+            Work::Commit(commit) => Plan::new(&self.ledger, commit)?.write(&mut self.ledger),
+            Work::Projects(change) => {
+                change.write(&self.ledger.connection)?;
+                Ok(self.ledger.numbers.commit)
             }
-            Work::Projects(change) => change.write(&self.connection),
-            Work::Builds(change) => change.write(&self.connection),
+            Work::Builds(change) => change.write(&self.ledger.connection),
         }
     }
 
     fn undo(&mut self) {
-        self.fresh = Fresh::default();
-        self.numbers = self.committed;
-        if !self.connection.is_autocommit()
-            && let Err(error) = run(&self.connection, "ROLLBACK")
+        self.ledger.fresh = Fresh::default();
+        self.ledger.numbers = self.committed;
+        if !self.ledger.connection.is_autocommit()
+            && let Err(error) = run(&self.ledger.connection, "ROLLBACK")
         {
             self.broken = Some(error.to_string());
         }
@@ -202,11 +209,11 @@ impl Writer {
     ///
     /// A mark that is not written costs repeated deliveries and nothing else.
     pub(super) fn save_mark(&mut self) {
-        let delivered = self.memory.lock().delivered_up_to();
+        let delivered = self.ledger.memory.lock().delivered_up_to();
         if self.broken.is_some() || delivered <= self.marked {
             return;
         }
-        match mark(&self.connection, delivered) {
+        match mark(&self.ledger.connection, delivered) {
             Ok(()) => self.marked = delivered,
             Err(error) => match Trouble::of(&error) {
                 Trouble::Disk | Trouble::Damaged => self.broken = Some(error.to_string()),

@@ -54,7 +54,7 @@ fn a_refused_commit_does_not_reach_the_others_of_its_transaction() {
 #[test]
 fn a_failure_of_one_commit_does_not_reach_the_others_of_its_transaction() {
     let mut writer = writer();
-    poison(&writer.connection);
+    poison(&writer.ledger.connection);
     let works = [new_pipeline("a"), poisoned("b"), new_pipeline("c")].map(work);
     let failed = "failed to write to the database: poisoned";
     assert_eq!(
@@ -63,6 +63,7 @@ fn a_failure_of_one_commit_does_not_reach_the_others_of_its_transaction() {
     );
     let sql = "SELECT group_concat(name) FROM pipeline";
     let names: String = writer
+        .ledger
         .connection
         .query_row(sql, [], |row| row.get(0))
         .unwrap();
@@ -74,7 +75,7 @@ fn a_failure_of_one_commit_does_not_reach_the_others_of_its_transaction() {
 fn a_full_disk_is_named_and_writing_goes_on_when_there_is_room() {
     let mut writer = writer();
     let pages = |count: u32| format!("PRAGMA max_page_count = {count}");
-    writer.connection.execute_batch(&pages(1)).unwrap();
+    writer.ledger.connection.execute_batch(&pages(1)).unwrap();
     let works: Vec<Work> = (0..50)
         .map(|n| work(new_pipeline(&format!("p{n}"))))
         .collect();
@@ -84,8 +85,12 @@ fn a_full_disk_is_named_and_writing_goes_on_when_there_is_room() {
             "failed to write to the database: the disk is full: database or disk is full"
         );
     }
-    assert!(writer.memory.lock().state("p0").is_none());
-    writer.connection.execute_batch(&pages(10_000)).unwrap();
+    assert!(writer.ledger.memory.lock().state("p0").is_none());
+    writer
+        .ledger
+        .connection
+        .execute_batch(&pages(10_000))
+        .unwrap();
     let outcomes = kinds(&writer.write(&works));
     assert_eq!((&*outcomes[0], &*outcomes[49]), ("commit 1", "commit 50"));
 }
@@ -96,6 +101,7 @@ fn after_a_failure_of_the_disk_nothing_is_written_and_everything_can_be_read() {
     writer.write(&[work(new_pipeline("a"))]);
     // The nearest thing to a disk that fails: one that takes no writes.
     writer
+        .ledger
         .connection
         .execute_batch("PRAGMA query_only = 1")
         .unwrap();
@@ -106,6 +112,7 @@ fn after_a_failure_of_the_disk_nothing_is_written_and_everything_can_be_read() {
         [format!("failed to write to the database: {why}")]
     );
     writer
+        .ledger
         .connection
         .execute_batch("PRAGMA query_only = 0")
         .unwrap();
@@ -113,7 +120,7 @@ fn after_a_failure_of_the_disk_nothing_is_written_and_everything_can_be_read() {
     let refused = "failed to write: the database is read-only now";
     assert_eq!(outcomes, [format!("{refused}: {why}")]);
     assert!(writer.is_broken());
-    assert!(writer.memory.lock().state("a").is_some());
+    assert!(writer.ledger.memory.lock().state("a").is_some());
 }
 
 #[tokio::test]
