@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,6 +22,7 @@ use crate::{
     exit::Exit,
     failure::{Failure, chain},
     machine::{Machine, Wiring},
+    state,
 };
 
 /// The names in the ARNs of a machine that is no cloud.
@@ -72,7 +74,7 @@ impl Local {
         let store = Arc::new(store);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let objects = Objects::open(&directory.objects(), Arc::clone(&clock))
-            .map_err(|error| Failure::system("open the objects", &error))?;
+            .map_err(|error| unfit(&error, &given))?;
         let repositories = repositories(&options);
         let wiring = Wiring::default();
         let account = Arc::new(Account {
@@ -146,7 +148,14 @@ fn unopened(error: &OpenError, data: &str) -> Failure {
             format!("the state is as it was; look whether {data} is full, or closed to you")
         }
     };
-    Failure::system("open the state", error).with_help(help)
+    let message = format!("failed to open the state: {}", chain(error));
+    Failure::new(Exit::Failed, message).with_help(help)
+}
+
+/// What lies in the data directory is not what can be worked with; no defect of this program.
+pub fn unfit(error: &(dyn Error + 'static), data: &str) -> Failure {
+    let help = format!("look whether {data} is full, closed to you or damaged");
+    Failure::new(Exit::Failed, chain(error)).with_help(help)
 }
 
 /// A machine at work.
@@ -211,8 +220,8 @@ pub fn secrets(path: Option<&Path>) -> Result<Secrets, Failure> {
 fn refused(error: &DataDirError) -> Failure {
     let failure = match error {
         DataDirError::InUse { .. } => Failure::usage(chain(error)),
-        DataDirError::Create { .. } | DataDirError::Lock { .. } => {
-            Failure::new(Exit::Internal, chain(error))
+        DataDirError::Create { source, .. } | DataDirError::Lock { source, .. } => {
+            Failure::new(state::exit_of(source), chain(error))
         }
     };
     failure.with_help("name a directory of its own: --data DIR")
@@ -246,6 +255,31 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_data_directory_is_no_defect_and_is_named() {
+        let root = tempfile::tempdir().expect("a folder");
+        let file = root.path().join("file");
+        fs::write(&file, "x").expect("write");
+        let error = DataDir::open(&file).expect_err("it is a file");
+        let failure = refused(&error);
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.to_string().contains(&file.display().to_string()));
+        let data = DataDir::open(root.path()).expect("nobody else has it");
+        let failure = refused(&DataDir::open(root.path()).expect_err("it is held"));
+        assert_eq!(failure.exit, Exit::Usage);
+        fs::write(data.database(), "no database".repeat(100)).expect("write");
+        let error = Store::open(&data).err().expect("it is damaged");
+        let failure = unopened(&error, "DATA");
+        assert_eq!(failure.exit, Exit::Failed);
+        assert!(failure.to_string().contains("pipewright.db"), "{failure}");
+        fs::create_dir(data.objects()).expect("make");
+        fs::write(data.objects().join("sha256"), "x").expect("write");
+        let error = Objects::open(&data.objects(), Arc::new(SystemClock)).err();
+        let failure = unfit(&error.expect("in the way"), "DATA");
+        assert_eq!(failure.exit, Exit::Failed);
+        assert!(failure.to_string().contains("/objects"), "{failure}");
+    }
 
     #[test]
     fn what_lies_at_a_path_is_recognised() {

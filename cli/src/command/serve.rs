@@ -50,7 +50,7 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     refuse_builds_without_walls(args.runner)?;
     // Whoever stops the server while it starts is heard as well.
     let mut signals = Signals::listen()?;
-    state::make(&args.data).map_err(|error| Failure::system("make the data directory", &error))?;
+    state::make_named(&args.data)?;
     let local = open(args).await?;
     let listener = server::listen(args.listen).map_err(|error| occupied(args, &error))?;
     let address = listener

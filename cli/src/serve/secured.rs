@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use embedded::{
-    AccessKeyStore, AuditLog, MasterKey,
+    AccessKeyStore, AuditLog, MasterKey, MasterKeyError,
     audit::{self, AuditOptions},
 };
 use keyring::{Keyring, KeyringOptions};
@@ -13,7 +13,7 @@ use super::log::{Level, Log};
 use crate::{
     exit::Exit,
     failure::{Failure, chain},
-    local::Local,
+    local::{Local, unfit},
 };
 
 /// How often what is over is removed.
@@ -31,19 +31,19 @@ impl Secured {
     /// Opens them, or makes them on the first start.
     pub fn open(local: &Local) -> Result<Self, Failure> {
         let world = &local.world;
-        let master = MasterKey::open(&local.directory, &*world.random)
-            .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
+        let data = local.directory.path().display().to_string();
+        let master =
+            MasterKey::open(&local.directory, &*world.random).map_err(|error| keyless(&error))?;
         let options = AuditOptions {
             key: master.for_audit(),
             clock: Arc::clone(&world.clock),
             account: Arc::clone(&world.account),
             file_bytes_max: audit::FILE_BYTES_MAX,
         };
-        let audit = AuditLog::open(&local.directory, options)
-            .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?;
+        let audit =
+            AuditLog::open(&local.directory, options).map_err(|error| unfit(&error, &data))?;
         // After the trail: that their file is there tells it that it is not the first one.
-        let keys = AccessKeyStore::open(&local.directory)
-            .map_err(|error| Failure::system("open the access keys", &error))?;
+        let keys = AccessKeyStore::open(&local.directory).map_err(|error| unfit(&error, &data))?;
         let keyring = Arc::new(Keyring::new(KeyringOptions {
             keys: Arc::new(keys),
             clock: Arc::clone(&world.clock),
@@ -101,11 +101,48 @@ impl Secured {
     }
 }
 
+/// Why there is no master key; each message says what to do.
+fn keyless(error: &MasterKeyError) -> Failure {
+    let exit = match error {
+        MasterKeyError::Lost { .. } => Exit::NotFound,
+        MasterKeyError::Read { .. }
+        | MasterKeyError::Write { .. }
+        | MasterKeyError::Exposed { .. }
+        | MasterKeyError::Malformed { .. } => Exit::Failed,
+    };
+    Failure::new(exit, chain(error))
+}
+
 /// Removes temporary credentials that are over, until it is dropped.
 pub async fn remove_expired(keyring: Arc<Keyring>) {
     loop {
         // What cannot be removed now is good for nothing, and there the next time.
         let _ = keyring.remove_expired().await;
         sleep(HOUSEKEEPING).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use embedded::{DataDir, OsRandom};
+
+    use super::*;
+
+    #[test]
+    fn a_master_key_that_is_missing_or_none_is_no_defect_and_is_named() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let data = DataDir::open(folder.path()).expect("nobody else has it");
+        let failure = || {
+            let error = MasterKey::open(&data, &OsRandom).expect_err("there is no key");
+            let failure = keyless(&error);
+            assert!(failure.to_string().contains("master.key"), "{failure}");
+            failure.exit
+        };
+        fs::write(data.access_keys(), "").expect("there is room");
+        assert_eq!(failure(), Exit::NotFound);
+        fs::create_dir(data.master_key()).expect("there is room");
+        assert_eq!(failure(), Exit::Failed);
     }
 }

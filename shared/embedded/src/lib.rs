@@ -24,7 +24,7 @@ pub use clock::{ManualClock, SystemClock};
 pub use cursors::Cursors;
 pub use data_dir::{DataDir, DataDirError};
 pub use logs::Logs;
-pub use master_key::MasterKey;
+pub use master_key::{MasterKey, MasterKeyError};
 pub use objects::Objects;
 pub use random::{OsRandom, SeededRandom};
 pub use repositories::GitRepositories;
