@@ -180,7 +180,7 @@ mod tests {
         log.take(&piece, &mut |_| {});
         assert!(!log.is_complete);
         assert_eq!(log.tail.len(), TAIL_LINES);
-        assert_eq!(log.tail.back().map(String::as_str), Some("999"));
+        assert_eq!(log.tail.back().map(String::as_str), Some("9999"));
         log.take(&json!({"lines": [], "complete": true}), &mut |_| {});
         assert!(log.is_complete);
     }
