@@ -20,7 +20,7 @@ pub enum PipelineVerb {
     /// Create a pipeline; its first execution begins at once
     Create(CreateArgs),
     /// Replace the definition of a pipeline
-    Update(PipelineFileArgs),
+    Update(UpdateArgs),
     /// Create the pipeline, or update it if anything differs
     Apply(CreateArgs),
     /// Show a definition and how its stages stand; -o yaml and -o json give it as a file
@@ -49,6 +49,21 @@ pub struct CreateArgs {
     /// A tag of the pipeline, when it is created; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = assignment)]
     pub tags: Vec<(String, String)>,
+
+    /// Create the projects of the file that are not there yet, before the pipeline
+    #[arg(long)]
+    pub with_projects: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct UpdateArgs {
+    /// The pipeline, YAML or JSON; `-` is standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// Create the projects of the file that are not there yet, before the pipeline is changed
+    #[arg(long)]
+    pub with_projects: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,5 +1,6 @@
 //! `pipeline`: definitions on a server.
 
+mod beside;
 mod change;
 mod ending;
 mod show;

@@ -1,7 +1,7 @@
 //! `project`: CodeBuild projects on a server, and builds of them.
 
 mod builds;
-mod definition;
+pub(super) mod definition;
 
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn put(
 }
 
 /// The projects of those names, as far as they are there.
-fn describe(client: &Client, names: &[String]) -> Result<Vec<Value>, ApiError> {
+pub(super) fn describe(client: &Client, names: &[String]) -> Result<Vec<Value>, ApiError> {
     let mut all = Vec::new();
     for names in names.chunks(BATCH) {
         let mut answer = ask_codebuild(client, "BatchGetProjects", &json!({"names": names}))?;

@@ -88,11 +88,24 @@ fn the_projects_of_a_pipeline_file_are_there_for_its_actions() {
         "resources:\n  projects:\n    - name: compile\n      source: {{buildspec: '{buildspec}'}}\n"
     );
     bench.write("work.yml", &format!("{pipeline}{resources}"));
-    bench.call(&["project", "create", "work.yml"]).expect(0);
     bench
         .call(&["pipeline", "create", "work.yml"])
+        .expect(4)
+        .says(&[
+            "pipewright project create work.yml compile",
+            "--with-projects",
+        ]);
+    bench.call(&["pipeline", "show", "work"]).expect(4);
+    bench
+        .call(&["pipeline", "apply", "work.yml", "--with-projects"])
         .expect(0)
-        .says(&["pipewright project create work.yml"]);
+        .says(&["Created project compile\n", "Created work v1"]);
+    // It is there now, and left as it is.
+    let again = bench
+        .call(&["pipeline", "update", "work.yml", "--with-projects"])
+        .expect(0);
+    assert!(!again.stderr.contains("project"), "{}", again.stderr);
+    bench.call(&["start", "work"]).expect(0);
     bench.call(&["wait", "work", "--timeout", "60s"]).expect(0);
     bench
         .call(&["logs", "work"])

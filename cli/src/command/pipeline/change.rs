@@ -5,9 +5,9 @@ use std::path::Path;
 use model::PipelineDeclaration;
 use serde_json::{Value, json};
 
-use super::ending;
+use super::{beside, ending};
 use crate::{
-    args::{CreateArgs, DeleteArgs, PipelineFileArgs},
+    args::{CreateArgs, DeleteArgs, PipelineFileArgs, UpdateArgs},
     client::{
         ApiError, Client, answer,
         difference::{self, Difference},
@@ -74,20 +74,6 @@ impl Definition {
     fn differences(&self, stored: &Value) -> Vec<Difference> {
         difference::between(&normal(stored), &self.sent)
     }
-
-    /// Projects that the file declares and a definition does not carry.
-    fn projects(&self, terminal: Terminal) {
-        let projects = &self.file.resources.projects;
-        if projects.is_empty() {
-            return;
-        }
-        let names: Vec<&str> = projects.iter().map(|p| p.value.name.as_str()).collect();
-        terminal.say(&format!(
-            "The projects of the file are no part of the pipeline ({}): pipewright project create {}",
-            names.join(", "),
-            self.file.source.name
-        ));
-    }
 }
 
 fn json(declaration: &PipelineDeclaration) -> Result<Value, Failure> {
@@ -118,6 +104,7 @@ fn created(
     client: &Client,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
+    beside::prepare(&definition.file, args.with_projects, client, terminal)?;
     let mut input = json!({"pipeline": definition.sent});
     if !args.tags.is_empty() {
         let tag = |(key, value): &(String, String)| json!({"key": key, "value": value});
@@ -136,7 +123,6 @@ fn created(
         &line,
         json!({"change": "created", "pipeline": answer["pipeline"]}),
     )?;
-    definition.projects(terminal);
     terminal.say(&format!(
         "Its first execution has begun: pipewright watch {name}"
     ));
@@ -144,7 +130,7 @@ fn created(
 }
 
 pub(super) fn update(
-    args: &PipelineFileArgs,
+    args: &UpdateArgs,
     open: impl FnOnce() -> Result<Client, Failure>,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
@@ -157,15 +143,17 @@ pub(super) fn update(
         return Err(Failure::not_found(message)
             .with_help(format!("create it: pipewright pipeline create {file}")));
     };
-    updated(&definition, &stored, &client, terminal)
+    updated(&definition, &stored, args.with_projects, &client, terminal)
 }
 
 fn updated(
     definition: &Definition,
     stored: &Value,
+    with_projects: bool,
     client: &Client,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
+    beside::prepare(&definition.file, with_projects, client, terminal)?;
     let differences = definition.differences(stored);
     let name = definition.name();
     // A key that may change a pipeline and not look at it changes it all the same.
@@ -190,7 +178,6 @@ fn updated(
         json!({"change": "updated", "pipeline": answer["pipeline"], "differences": documents,
                "endingExecutions": ended}),
     )?;
-    definition.projects(terminal);
     match endings.map(|endings| ending::line(&endings)) {
         Ok(None) => terminal.say(&format!("Start it: pipewright start {name}")),
         Ok(Some(line)) => {
@@ -218,7 +205,10 @@ pub(super) fn apply(
         terminal.insist("warning: tags are given when a pipeline is created; this one exists");
     }
     if !definition.differences(&stored).is_empty() {
-        return updated(&definition, &stored, &client, terminal);
+        return updated(&definition, &stored, args.with_projects, &client, terminal);
+    }
+    if args.with_projects {
+        beside::prepare(&definition.file, true, &client, terminal)?;
     }
     let version = &stored["version"];
     let line = format!(

@@ -99,7 +99,7 @@ fn of_pipeline(args: &ProjectFileArgs) -> Result<Vec<Value>, Failure> {
 }
 
 /// A project with what CodeBuild must be told, too.
-fn complete(project: &Project) -> Result<Value, Failure> {
+pub(in crate::command) fn complete(project: &Project) -> Result<Value, Failure> {
     let mut document = serde_json::to_value(project)
         .map_err(|error| Failure::system("encode the project", &error))?;
     document["source"]["type"] = json!(OF_PIPELINE);
