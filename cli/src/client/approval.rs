@@ -22,6 +22,7 @@ pub struct Approval {
     /// What an answer must carry.
     pub token: String,
     pub since: Option<Timestamp>,
+    /// Nothing where only the state of the pipeline was asked for.
     pub question: String,
     /// How many newer executions wait behind it.
     pub behind: usize,
@@ -47,16 +48,44 @@ impl Approval {
     }
 }
 
+/// What an answer can be given to in a pipeline: as [`of_pipeline`], but without the questions where
+/// the state of the pipeline tells the rest, so that a key needs no more than `GetPipelineState`.
+pub fn answerable(client: &Client, name: &str) -> Result<Vec<Approval>, ApiError> {
+    let state = client.call("GetPipelineState", &json!({"name": name}))?;
+    let (waiting, has_state) = open(&state);
+    if !has_state {
+        return with_questions(client, name, &waiting, has_state);
+    }
+    let mut approvals: Vec<Approval> = waiting.into_iter().map(|open| open.of(name)).collect();
+    approvals.sort_by_key(|approval| approval.since);
+    Ok(approvals)
+}
+
 /// What waits in a pipeline.
 pub fn of_pipeline(client: &Client, name: &str) -> Result<Vec<Approval>, ApiError> {
     let state = client.call("GetPipelineState", &json!({"name": name}))?;
+    let (waiting, has_state) = open(&state);
+    with_questions(client, name, &waiting, has_state)
+}
+
+/// What waits by the state of a pipeline, and whether it has one: a pipeline whose executions run
+/// side by side has none.
+fn open(state: &Value) -> (Vec<Open>, bool) {
     let none = Vec::new();
     let stages = state["stageStates"].as_array().unwrap_or(&none);
-    let waiting: Vec<Open> = stages.iter().flat_map(tokens).collect();
-    // A pipeline whose executions run side by side has no state: its executions are looked at.
     let has_state = stages
         .iter()
         .any(|stage| stage["latestExecution"].is_object());
+    (stages.iter().flat_map(tokens).collect(), has_state)
+}
+
+fn with_questions(
+    client: &Client,
+    name: &str,
+    waiting: &[Open],
+    has_state: bool,
+) -> Result<Vec<Approval>, ApiError> {
+    // Without a state the executions are looked at.
     let executions: Vec<String> = if has_state {
         let mut ids: Vec<_> = waiting.iter().map(|w| w.execution.clone()).collect();
         ids.dedup();
@@ -72,7 +101,7 @@ pub fn of_pipeline(client: &Client, name: &str) -> Result<Vec<Approval>, ApiErro
     let mut approvals = Vec::new();
     for execution in executions {
         for detail in history::actions(client, name, &execution)? {
-            approvals.extend(approval(name, &execution, &detail, &waiting));
+            approvals.extend(approval(name, &execution, &detail, waiting));
         }
     }
     approvals.sort_by_key(|approval| approval.since);
@@ -85,7 +114,23 @@ struct Open {
     action: String,
     execution: String,
     token: String,
+    since: Option<Timestamp>,
     behind: usize,
+}
+
+impl Open {
+    fn of(self, pipeline: &str) -> Approval {
+        Approval {
+            pipeline: pipeline.to_owned(),
+            stage: self.stage,
+            action: self.action,
+            execution: self.execution,
+            token: self.token,
+            since: self.since,
+            question: String::new(),
+            behind: self.behind,
+        }
+    }
 }
 
 fn tokens(stage: &Value) -> Vec<Open> {
@@ -105,6 +150,7 @@ fn tokens(stage: &Value) -> Vec<Open> {
                 .as_str()?
                 .to_owned(),
             token: latest["token"].as_str()?.to_owned(),
+            since: when::timestamp(&latest["lastStatusChange"]),
             behind,
         })
     };

@@ -90,7 +90,7 @@ fn decide(args: &AnswerArgs, approved: bool, terminal: Terminal) -> Result<Exit,
     }
     let wanted = Wanted::read(args)?;
     let client = Client::open(&args.connection)?;
-    let waiting = approval::of_pipeline(&client, wanted.pipeline)
+    let waiting = approval::answerable(&client, wanted.pipeline)
         .map_err(|error| find::refused(&client, error, wanted.pipeline))?;
     let verb = if approved { "approve" } else { "reject" };
     let approval = wanted.choose(waiting, verb)?;

@@ -118,3 +118,35 @@ fn nobody_at_the_endpoint_and_nothing_of_that_name() {
         .expect(2)
         .says(&["only `pipeline show` writes YAML"]);
 }
+
+/// What somebody needs who does nothing but answer.
+const ANSWERER: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+    "Action": ["codepipeline:GetPipelineState", "codepipeline:PutApprovalResult"],
+    "Resource": "*"}]}"#;
+
+#[test]
+fn whoever_may_see_the_state_and_answer_can_approve() {
+    let bench = Bench::start();
+    bench.write("answer.json", ANSWERER);
+    bench.call(&["pipeline", "create", "ship.yml"]).expect(0);
+    let key = issued(
+        &bench
+            .call(&[
+                "key",
+                "issue",
+                "boss",
+                "--policy",
+                "answer.json",
+                "-o",
+                "json",
+            ])
+            .expect(0),
+    );
+    bench.until(&["approvals"], |ended| {
+        ended.stdout.contains("ship/Approve")
+    });
+    call(&bench, &key, &["approve", "ship", "-m", "fine"])
+        .expect(0)
+        .says(&["Approved ship/Approve/ok of execution "]);
+    bench.call(&["wait", "ship", "--timeout", "60s"]).expect(0);
+}
