@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     plan,
     progress::{
-        Progress,
+        Progress, Status,
         tree::{self, Canvas},
     },
     terminal::{Terminal, harmless},
@@ -142,10 +142,37 @@ fn show(client: &Client, target: &TargetArgs, terminal: Terminal) -> Result<Exit
                 terminal.say(&diagnostics::text(&finding, terminal.colour, width));
             }
         }
-        "InProgress" | "Stopping" => terminal.say(&format!("Watch it: pipewright watch {id}")),
+        "InProgress" | "Stopping" => {
+            if let Some(why) = stands_still(client, &found, &progress) {
+                terminal.say(&why);
+            }
+            terminal.say(&format!("Watch it: pipewright watch {id}"));
+        }
         _ => {}
     }
     Ok(Exit::Succeeded)
+}
+
+/// Why nothing happens in an execution that goes on, with what to type.
+fn stands_still(client: &Client, found: &Found, progress: &Progress) -> Option<String> {
+    let of = |status| {
+        let mut all = progress.actions();
+        all.find(move |(_, row)| row.status == status)
+    };
+    if of(Status::InProgress).is_some() {
+        return None;
+    }
+    if let Some((stage, row)) = of(Status::Waiting) {
+        let place = format!("{}/{}", stage.name, row.name);
+        let name = format!("{}/{place}", found.pipeline);
+        return Some(format!(
+            "{place} waits for an approval\n  pipewright approve {name}"
+        ));
+    }
+    // The execution was shown; a key that may not look at its pipeline is no reason to fail.
+    let state = client.call("GetPipelineState", &json!({"name": found.pipeline}));
+    let reason = watch::waits::reason(&state.ok()?, &found.execution)?;
+    Some(format!("It {reason}"))
 }
 
 fn progress(client: &Client, found: &Found, snapshot: &Snapshot) -> Result<Progress, Failure> {

@@ -4,7 +4,7 @@ pub(super) mod finish;
 pub(super) mod follow;
 mod interrupt;
 pub(super) mod logs;
-mod waits;
+pub(super) mod waits;
 
 use std::time::Duration;
 

@@ -145,6 +145,14 @@ fn one_that_is_superseded_is_followed_to_what_took_its_place() {
         .call(&["watch", &first, "--timeout", "3s"])
         .expect(8)
         .says(&["waits before Work, which is closed: freeze"]);
+    for verb in [
+        ["wait", &first, "--timeout", "3s"].as_slice(),
+        ["exec", "show", &first].as_slice(),
+    ] {
+        bench
+            .call(verb)
+            .says(&["waits before Work, which is closed: freeze"]);
+    }
     let second = bench.call(&["start", "work"]).expect(0).line();
     bench
         .call(&["wait", &first, "--timeout", "60s"])

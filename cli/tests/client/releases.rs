@@ -25,6 +25,10 @@ fn a_release_from_the_creation_of_its_pipeline_to_its_deletion() {
         .expect(0)
         .says(&["Approve  ok      Manual    Waiting"]);
     bench
+        .call(&["exec", "show", "ship"])
+        .expect(0)
+        .says(&["Approve/ok waits for an approval\n  pipewright approve ship/Approve/ok\n"]);
+    bench
         .call(&["watch", "ship", "--timeout", "1s"])
         .expect(7)
         .says(&["Waiting", "pipewright approve ship/Approve/ok"]);
@@ -185,4 +189,16 @@ fn a_change_says_which_executions_end_with_it() {
         .call(&["pipeline", "update", "ship.yml"])
         .expect(0)
         .says(&["Start it: pipewright start ship"]);
+    // Who is behind whom is told, too.
+    bench.call(&["start", "ship"]).expect(0);
+    bench.until(&["approvals"], |ended| {
+        ended.stdout.contains("ship/Approve")
+    });
+    let behind = bench.call(&["start", "ship"]).expect(0).line();
+    bench.until(&["exec", "show", &behind], |ended| {
+        ended.stderr.contains("It waits before Approve, behind ")
+            && ended
+                .stderr
+                .contains("which waits for an approval\n  pipewright approve ship/Approve/ok")
+    });
 }

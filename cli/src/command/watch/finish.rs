@@ -162,7 +162,10 @@ fn finding(follower: &Follower<'_>, ending: Ending) -> Option<Finding> {
                 return Some(Finding::error(message).with_help(help));
             }
             let message = format!("the execution takes longer than {time}, and goes on");
-            let help = format!("wait for it: pipewright wait {id}");
+            let mut help = format!("wait for it: pipewright wait {id}");
+            if let Some(waits) = &follower.waits {
+                help = format!("it {waits}\n{help}");
+            }
             return Some(Finding::error(message).with_help(help));
         }
         Ending::Over => {}

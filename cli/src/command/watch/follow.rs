@@ -74,7 +74,7 @@ pub(in crate::command) struct Follower<'a> {
     /// Since when nothing of it is in progress.
     idle: Option<Instant>,
     /// What it was last said to wait for.
-    waits: Option<String>,
+    pub(super) waits: Option<String>,
 }
 
 impl<'a> Follower<'a> {
@@ -217,8 +217,8 @@ impl<'a> Follower<'a> {
     fn explain(&mut self) -> Result<(), Failure> {
         let acts = |status| matches!(status, Status::InProgress | Status::Waiting);
         let is_idle = !self.progress.actions().any(|(_, row)| acts(row.status));
-        if !is_idle || self.manner.is_silent {
-            self.idle = None;
+        if !is_idle {
+            (self.idle, self.waits) = (None, None);
             return Ok(());
         }
         if self.idle.get_or_insert_with(Instant::now).elapsed() < IDLE {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{client::find::short, terminal::harmless};
 
 /// What it waits for, by the state of its pipeline; nothing if it does not wait before a stage.
-pub(super) fn reason(state: &Value, execution: &str) -> Option<String> {
+pub(in crate::command) fn reason(state: &Value, execution: &str) -> Option<String> {
     let stages = state["stageStates"].as_array()?;
     let is_own = |waiting: &Value| waiting["pipelineExecutionId"] == execution;
     let stage = stages.iter().find(|stage| {
@@ -24,9 +24,26 @@ pub(super) fn reason(state: &Value, execution: &str) -> Option<String> {
     }
     let holder = stage["latestExecution"]["pipelineExecutionId"].as_str()?;
     let id = short(holder);
+    if let Some(action) = answerable(stage) {
+        let pipeline = state["pipelineName"].as_str().unwrap_or_default();
+        return Some(format!(
+            "waits before {name}, behind {id}, which waits for an approval\n  \
+             pipewright approve {pipeline}/{name}/{action}"
+        ));
+    }
     Some(format!(
-        "waits before {name}, which {id} is in\n  pipewright exec show {id}"
+        "waits before {name}, behind {id}, which is in it\n  pipewright exec show {id}"
     ))
+}
+
+/// The approval of a stage that waits for its answer: only those have a token.
+fn answerable(stage: &Value) -> Option<&str> {
+    let actions = stage["actionStates"].as_array()?;
+    let action = actions.iter().find(|action| {
+        let latest = &action["latestExecution"];
+        latest["status"] == "InProgress" && latest["token"].is_string()
+    })?;
+    action["actionName"].as_str()
 }
 
 #[cfg(test)]
@@ -53,9 +70,21 @@ mod tests {
         );
         assert_eq!(
             reason(&state(true), "e1").as_deref(),
-            Some("waits before B, which 5f1c9e7a is in\n  pipewright exec show 5f1c9e7a")
+            Some(
+                "waits before B, behind 5f1c9e7a, which is in it\n  pipewright exec show 5f1c9e7a"
+            )
         );
         assert_eq!(reason(&state(true), "e2"), None);
+        let mut asks = state(true);
+        asks["stageStates"][1]["actionStates"] = json!([
+            {"actionName": "ok", "latestExecution": {"status": "InProgress", "token": "t"}}]);
+        assert_eq!(
+            reason(&asks, "e1").as_deref(),
+            Some(
+                "waits before B, behind 5f1c9e7a, which waits for an approval\n  \
+                 pipewright approve web/B/ok"
+            )
+        );
         assert_eq!(reason(&json!({}), "e1"), None);
     }
 }
