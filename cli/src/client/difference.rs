@@ -11,6 +11,8 @@ use crate::terminal::harmless;
 const MASKS: [&str; 2] = ["****", "*****"];
 /// The longest value that is shown whole.
 const SHOWN_CHARACTERS_MAX: usize = 60;
+/// How much of what both sides share is shown before the first difference of long values.
+const SHARED_CHARACTERS: usize = 20;
 /// How deep values are compared field by field.
 const DEPTH_MAX: usize = 16;
 
@@ -36,7 +38,7 @@ impl Difference {
         let field = self.field.as_deref();
         match (&self.before, &self.after) {
             (Some(before), Some(after)) => {
-                let (before, after) = (shown(before), shown(after));
+                let (before, after) = shown_both(before, after);
                 format!("~ {place}  {}: {before} → {after}", field.unwrap_or("all"))
             }
             (None, Some(after)) => match field {
@@ -61,12 +63,37 @@ impl Difference {
     }
 }
 
-fn shown(value: &Value) -> String {
+fn text(value: &Value) -> String {
     let text = match value {
         Value::String(text) if !text.is_empty() && !text.contains(char::is_control) => text.clone(),
         other => other.to_string(),
     };
-    crate::plan::cut(&harmless(&text), SHOWN_CHARACTERS_MAX)
+    harmless(&text)
+}
+
+fn shown(value: &Value) -> String {
+    crate::plan::cut(&text(value), SHOWN_CHARACTERS_MAX)
+}
+
+/// Both sides, where they are too long from a little before the place where they differ.
+fn shown_both(before: &Value, after: &Value) -> (String, String) {
+    let (before, after) = (text(before), text(after));
+    let is_long = |text: &str| text.chars().count() > SHOWN_CHARACTERS_MAX;
+    let same = before.chars().zip(after.chars());
+    let same = same.take_while(|(before, after)| before == after).count();
+    let skipped = if is_long(&before) || is_long(&after) {
+        same.saturating_sub(SHARED_CHARACTERS)
+    } else {
+        0
+    };
+    let from_there = |text: &str| {
+        if skipped == 0 {
+            return crate::plan::cut(text, SHOWN_CHARACTERS_MAX);
+        }
+        let rest: String = text.chars().skip(skipped).collect();
+        format!("…{}", crate::plan::cut(&rest, SHOWN_CHARACTERS_MAX - 1))
+    };
+    (from_there(&before), from_there(&after))
 }
 
 /// What must happen to `before`, a declaration as JSON, for it to become `after`; in the order of
@@ -340,5 +367,26 @@ mod tests {
         let found = between(&pipeline(), &other);
         assert!(found[0].line().chars().count() < 100, "{}", found[0].line());
         assert_eq!(found[0].json()["after"], other["roleArn"]);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_around_what_differs() {
+        let role = |end: &str| format!("arn:aws:iam::000000000000:role/{}-{end}", "x".repeat(60));
+        let (mut old, mut new) = (pipeline(), pipeline());
+        old["roleArn"] = json!(role("blue"));
+        new["roleArn"] = json!(role("green"));
+        check(
+            &old,
+            &new,
+            &expect!["~ pipeline  roleArn: …xxxxxxxxxxxxxxxxxxx-blue → …xxxxxxxxxxxxxxxxxxx-green"],
+        );
+        old["roleArn"] = json!(format!("é\n{}", role("blue")));
+        new["roleArn"] = json!(format!("é\n{}é{}", role("blue"), "y".repeat(100)));
+        let line = between(&old, &new)[0].line();
+        assert!(
+            line.contains("-blue\" → …") && line.contains("-blueéy"),
+            "{line}"
+        );
+        assert!(line.chars().count() < 150, "{line}");
     }
 }
