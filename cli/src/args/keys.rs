@@ -28,7 +28,7 @@ pub enum KeyVerb {
     /// Issue a new key with the same rights; the old one stays until it is deleted
     Rotate(RotateArgs),
     /// Delete a key for good
-    Delete(KeyForceArgs),
+    Delete(KeyDeleteArgs),
     /// Replace what a key may do
     Policy(KeyPolicyArgs),
 }
@@ -69,6 +69,16 @@ pub struct KeyForceArgs {
     /// Even if it is the last key that may do everything
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct KeyDeleteArgs {
+    #[command(flatten)]
+    pub key: KeyForceArgs,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -6,7 +6,7 @@ use model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{IssueArgs, KeyArgs, KeyForceArgs, KeyPolicyArgs, KeyVerb, Output, RotateArgs},
+    args::{IssueArgs, KeyArgs, KeyDeleteArgs, KeyPolicyArgs, KeyVerb, Output, RotateArgs},
     client::{
         ApiError, Client, Service, answer,
         api::now,
@@ -14,6 +14,7 @@ use crate::{
         when,
     },
     clock,
+    command::ask::confirm,
     exit::Exit,
     failure::Failure,
     terminal::Terminal,
@@ -23,6 +24,15 @@ use crate::{
 const KEYS_MAX: usize = 10_000;
 /// The longest policy document that is read: the server's limit is far below.
 const POLICY_BYTES_MAX: u64 = 128 * 1024;
+/// What the actions of the services that a server has begin with.
+const SERVICES: [&str; 6] = [
+    "codepipeline:",
+    "codebuild:",
+    "codecommit:",
+    "s3:",
+    "logs:",
+    "pipewright:",
+];
 /// What `--admin` means.
 const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
@@ -44,6 +54,80 @@ fn ask(client: &Client, operation: &'static str, input: &Value) -> Result<Value,
     client
         .ask(Service::Pipewright, operation, input)
         .map_err(refused)
+}
+
+/// Like [`ask`], about the key that the input names: somebody may have written a user's name instead.
+fn ask_of(client: &Client, operation: &'static str, input: &Value) -> Result<Value, Failure> {
+    let asked = client.ask(Service::Pipewright, operation, input);
+    let error = match asked {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let user = input["accessKeyId"].as_str().unwrap_or_default();
+    let keys = match keys(client) {
+        Ok(keys) if !error.is_unknown_operation() => keys,
+        Ok(_) | Err(_) => return Err(refused(error)),
+    };
+    match keys_of(&keys, user) {
+        Some(own) => Err(Failure::from(error)
+            .with_help(format!("`{user}` is a user; name the key instead: {own}"))),
+        None => Err(refused(error)),
+    }
+}
+
+/// The keys of a user, `PW1, PW2 (Inactive)`.
+fn keys_of(keys: &[Value], user: &str) -> Option<String> {
+    let own = keys.iter().filter(|key| key["userName"] == user);
+    let own: Vec<String> = own
+        .filter_map(|key| {
+            let id = key["accessKeyId"].as_str()?;
+            match key["status"].as_str() {
+                Some("Active") | None => Some(id.to_owned()),
+                Some(other) => Some(format!("{id} ({other})")),
+            }
+        })
+        .collect();
+    (!own.is_empty()).then(|| own.join(", "))
+}
+
+/// Says what a policy names that nothing here is: it would allow nothing, or forbid nothing.
+fn warn(policies: &[String], terminal: Terminal) {
+    for warning in policies.iter().flat_map(|policy| unknown(policy)) {
+        terminal.insist(&format!("warning: {warning}"));
+    }
+}
+
+/// Actions of services that are not here, and resources that cannot be any.
+fn unknown(policy: &str) -> Vec<String> {
+    // Whether it can be read at all is for the server to say.
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let mut warnings = Vec::new();
+    for statement in one_or_many(&policy["Statement"]) {
+        let named = |key: &'static str| {
+            let named = one_or_many(&statement[key]).into_iter();
+            named.filter_map(Value::as_str)
+        };
+        for action in named("Action").chain(named("NotAction")) {
+            let is_known = SERVICES.iter().any(|service| {
+                let prefix = action.get(..service.len()).unwrap_or_default();
+                prefix.eq_ignore_ascii_case(service)
+            });
+            if !is_known && action != "*" {
+                warnings.push(format!(
+                    "the action `{action}` is of no service that a server has ({}…)",
+                    SERVICES.join("…, ")
+                ));
+            }
+        }
+        for resource in named("Resource").chain(named("NotResource")) {
+            if resource != "*" && !resource.starts_with("arn:") {
+                warnings.push(format!(
+                    "the resource `{resource}` is neither `*` nor an ARN, so it is none"
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 /// Keys are no part of the AWS API.
@@ -80,8 +164,10 @@ fn issue(
     if let Some(duration) = args.duration {
         input["durationSeconds"] = json!(duration.as_secs());
     }
-    let answer = ask(&open()?, "CreateAccessKey", &input)?;
-    issued(&answer, args.export, terminal)?;
+    let client = open()?;
+    warn(&policies, terminal);
+    let answer = ask(&client, "CreateAccessKey", &input)?;
+    issued(&client, &answer, args.export, terminal)?;
     Ok(Exit::Succeeded)
 }
 
@@ -122,17 +208,40 @@ fn document(path: &Path) -> Result<String, Failure> {
 }
 
 /// Shows a key with its secret, which nobody can ever show again.
-fn issued(answer: &Value, export: bool, terminal: Terminal) -> Result<(), Failure> {
+fn issued(
+    client: &Client,
+    answer: &Value,
+    export: bool,
+    terminal: Terminal,
+) -> Result<(), Failure> {
     let key = &answer["accessKey"];
     if terminal.output == Output::Text {
-        answer::text(&credentials(key, export))?;
+        let place = Place {
+            endpoint: client.settings.endpoint(Service::Pipewright),
+            region: client.settings.region.clone(),
+        };
+        answer::text(&credentials(key, &place, export))?;
+        if !export {
+            let user = key["userName"].as_str().unwrap_or_default();
+            terminal.say(&format!(
+                "Put it into ~/.aws/config, which only you should be able to read, and name it: \
+                 --profile {0}, or AWS_PROFILE={0}.",
+                quoted(user)
+            ));
+        }
         terminal.say("The secret is shown this once only.");
         return Ok(());
     }
     answer::one(terminal, &json!({"v": 1, "accessKey": key}))
 }
 
-fn credentials(key: &Value, export: bool) -> String {
+/// Where a key is good.
+struct Place {
+    endpoint: String,
+    region: String,
+}
+
+fn credentials(key: &Value, place: &Place, export: bool) -> String {
     let text = |name: &str| key[name].as_str().unwrap_or_default();
     let mut pairs = vec![
         ("AWS_ACCESS_KEY_ID", text("accessKeyId")),
@@ -142,6 +251,10 @@ fn credentials(key: &Value, export: bool) -> String {
         pairs.push(("AWS_SESSION_TOKEN", text("sessionToken")));
     }
     if export {
+        pairs.push(("AWS_ENDPOINT_URL", &place.endpoint));
+        pairs.push(("AWS_REGION", &place.region));
+        // Older clients know the region by this name only.
+        pairs.push(("AWS_DEFAULT_REGION", &place.region));
         let line = |(name, value): &(&str, &str)| format!("export {name}={}\n", quoted(value));
         return pairs.iter().map(line).collect();
     }
@@ -149,9 +262,13 @@ fn credentials(key: &Value, export: bool) -> String {
         let name = name.to_ascii_lowercase();
         format!("{name} = {value}\n")
     };
-    // The form of a credentials file, so that it can be put into one.
+    // The form of a configuration file, so that it can be put into one.
     let lines: String = pairs.iter().map(line).collect();
-    format!("[{}]\n{lines}", text("userName"))
+    let Place { endpoint, region } = place;
+    format!(
+        "[profile {}]\n{lines}region = {region}\nendpoint_url = {endpoint}\n",
+        text("userName")
+    )
 }
 
 /// The text as one word of a shell's command line.
@@ -168,8 +285,8 @@ fn rotate(client: &Client, args: &RotateArgs, terminal: Terminal) -> Result<Exit
     if let Some(grace) = args.grace {
         input["graceSeconds"] = json!(grace.as_secs());
     }
-    let answer = ask(client, "RotateAccessKey", &input)?;
-    issued(&answer, args.export, terminal)?;
+    let answer = ask_of(client, "RotateAccessKey", &input)?;
+    issued(client, &answer, args.export, terminal)?;
     terminal.say(&match args.grace {
         Some(grace) => format!("The old key is good for {} more.", clock::duration(grace)),
         None => format!(
@@ -180,16 +297,18 @@ fn rotate(client: &Client, args: &RotateArgs, terminal: Terminal) -> Result<Exit
     Ok(Exit::Succeeded)
 }
 
+fn keys(client: &Client) -> Result<Vec<Value>, ApiError> {
+    client.list(
+        Service::Pipewright,
+        "ListAccessKeys",
+        &json!({}),
+        "accessKeys",
+        KEYS_MAX,
+    )
+}
+
 fn list(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
-    let keys = client
-        .list(
-            Service::Pipewright,
-            "ListAccessKeys",
-            &json!({}),
-            "accessKeys",
-            KEYS_MAX,
-        )
-        .map_err(refused)?;
+    let keys = keys(client).map_err(refused)?;
     if terminal.output == Output::Text {
         answer::text(&table(&keys, now()).render(terminal.colour))?;
     } else {
@@ -265,7 +384,7 @@ fn set(
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
     let input = json!({"accessKeyId": key, "status": status, "force": force});
-    ask(client, "UpdateAccessKey", &input)?;
+    ask_of(client, "UpdateAccessKey", &input)?;
     let line = if status == "Active" {
         format!("Enabled {key}")
     } else {
@@ -276,11 +395,14 @@ fn set(
     Ok(Exit::Succeeded)
 }
 
-fn delete(client: &Client, args: &KeyForceArgs, terminal: Terminal) -> Result<Exit, Failure> {
-    let input = json!({"accessKeyId": args.key, "force": args.force});
-    ask(client, "DeleteAccessKey", &input)?;
-    let document = json!({"deleted": args.key});
-    answer::done(terminal, &format!("Deleted {}", args.key), document)?;
+fn delete(client: &Client, args: &KeyDeleteArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    let key = &args.key.key;
+    let question = format!("Delete key {key} for good? Whoever uses it is refused from now on.");
+    confirm(&question, args.yes, terminal)?;
+    let input = json!({"accessKeyId": key, "force": args.key.force});
+    ask_of(client, "DeleteAccessKey", &input)?;
+    let document = json!({"deleted": key});
+    answer::done(terminal, &format!("Deleted {key}"), document)?;
     Ok(Exit::Succeeded)
 }
 
@@ -292,7 +414,9 @@ fn policy(
     let policies = documents(&args.policies)?;
     let count = policies.len();
     let input = json!({"accessKeyId": args.key, "policies": policies, "force": args.force});
-    ask(&open()?, "PutAccessKeyPolicies", &input)?;
+    let client = open()?;
+    warn(&policies, terminal);
+    ask_of(&client, "PutAccessKeyPolicies", &input)?;
     let ending = if count == 1 { "y" } else { "ies" };
     let line = format!("{} has {count} polic{ending} now", args.key);
     answer::done(
@@ -313,19 +437,54 @@ mod tests {
     fn a_key_can_be_put_into_a_file_or_a_shell() {
         let key = json!({"accessKeyId": "PW1", "secretAccessKey": "a b'c", "userName": "ci",
                          "sessionToken": "t"});
+        let place = Place {
+            endpoint: "http://127.0.0.1:7780".into(),
+            region: "us-east-1".into(),
+        };
         expect![[r#"
-            [ci]
+            [profile ci]
             aws_access_key_id = PW1
             aws_secret_access_key = a b'c
             aws_session_token = t
+            region = us-east-1
+            endpoint_url = http://127.0.0.1:7780
         "#]]
-        .assert_eq(&credentials(&key, false));
+        .assert_eq(&credentials(&key, &place, false));
         expect![[r#"
             export AWS_ACCESS_KEY_ID=PW1
             export AWS_SECRET_ACCESS_KEY='a b'\''c'
             export AWS_SESSION_TOKEN=t
+            export AWS_ENDPOINT_URL=http://127.0.0.1:7780
+            export AWS_REGION=us-east-1
+            export AWS_DEFAULT_REGION=us-east-1
         "#]]
-        .assert_eq(&credentials(&key, true));
+        .assert_eq(&credentials(&key, &place, true));
+    }
+
+    #[test]
+    fn what_a_policy_names_that_is_nothing_is_said() {
+        assert_eq!(unknown(EVERYTHING), Vec::<String>::new());
+        assert_eq!(unknown("no JSON"), Vec::<String>::new());
+        let policy = r#"{"Statement": [
+            {"Effect": "Allow", "Action": ["CodePipeline:Get*", "pipeline:Get*", "é"],
+             "Resource": ["arn:aws:codepipeline:*", "web"]},
+            {"Effect": "Deny", "NotAction": "ec2:*", "NotResource": "*"}]}"#;
+        expect![[r#"
+            the action `pipeline:Get*` is of no service that a server has (codepipeline:…, codebuild:…, codecommit:…, s3:…, logs:…, pipewright:…)
+            the action `é` is of no service that a server has (codepipeline:…, codebuild:…, codecommit:…, s3:…, logs:…, pipewright:…)
+            the resource `web` is neither `*` nor an ARN, so it is none
+            the action `ec2:*` is of no service that a server has (codepipeline:…, codebuild:…, codecommit:…, s3:…, logs:…, pipewright:…)"#]]
+        .assert_eq(&unknown(policy).join("\n"));
+    }
+
+    #[test]
+    fn a_user_has_keys() {
+        let keys = [
+            json!({"accessKeyId": "PW1", "userName": "ci", "status": "Active"}),
+            json!({"accessKeyId": "PW2", "userName": "ci", "status": "Inactive"}),
+        ];
+        assert_eq!(keys_of(&keys, "ci").as_deref(), Some("PW1, PW2 (Inactive)"));
+        assert_eq!(keys_of(&keys, "PW1"), None);
     }
 
     #[test]

@@ -51,6 +51,10 @@ fn a_key_may_do_what_its_policy_says_until_it_is_taken_back() {
         "codepipeline:Get*",
         "administrator",
     ]);
+    bench
+        .call(&["key", "disable", "ci"])
+        .expect(4)
+        .says(&["`ci` is a user; name the key instead: ", &key.0]);
     bench.call(&["key", "disable", &key.0]).expect(0);
     call(&bench, &key, &["pipeline", "list"]).expect(5);
     bench.call(&["key", "enable", &key.0]).expect(0);
@@ -68,10 +72,14 @@ fn a_key_may_do_what_its_policy_says_until_it_is_taken_back() {
     );
     assert_ne!(new.0, key.0);
     call(&bench, &new, &["pipeline", "list"]).expect(0);
-    bench.call(&["key", "delete", &key.0]).expect(0);
+    bench
+        .call(&["key", "delete", &key.0])
+        .expect(2)
+        .says(&["--yes"]);
+    bench.call(&["key", "delete", &key.0, "--yes"]).expect(0);
     call(&bench, &key, &["pipeline", "list"]).expect(5);
     bench
-        .call(&["key", "delete", "PWNOSUCHKEY000000000"])
+        .call(&["key", "delete", "PWNOSUCHKEY000000000", "--yes"])
         .expect(4)
         .says(&["pipewright key list"]);
     let wrong = (new.0.clone(), "not the secret".to_owned());
