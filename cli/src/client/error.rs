@@ -198,7 +198,6 @@ impl ApiError {
             | "InvalidActionDeclarationException"
             | "InvalidBlockerDeclarationException"
             | "MalformedPolicyDocumentException" => Exit::Invalid,
-            "ServiceUnavailableException" => Exit::Unreachable,
             _ if *status >= 500 => Exit::Internal,
             _ => Exit::Usage,
         }
@@ -233,6 +232,7 @@ impl ApiError {
                     ));
                 }
                 "ThrottlingException" => "wait a little and try again",
+                "ServiceUnavailableException" => "the server fails; its own output says why",
                 "ConcurrentPipelineExecutionsLimitExceededException" => {
                     "wait until some have ended, or stop one: pipewright exec stop"
                 }
@@ -416,6 +416,17 @@ mod tests {
             &expect![[r#"
                 3 error: not authorized to perform AssumeRole on role r   [InvalidStructureException]
                   help: name a role that exists there and trusts the service: `roleArn`"#]],
+        );
+    }
+
+    #[test]
+    fn a_server_that_fails_was_reached() {
+        check(
+            503,
+            r#"{"__type":"ServiceUnavailableException","message":"the audit trail cannot be written"}"#,
+            &expect![[r#"
+                70 error: the audit trail cannot be written   [ServiceUnavailableException]
+                  help: the server fails; its own output says why"#]],
         );
     }
 
