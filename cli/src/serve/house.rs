@@ -22,7 +22,7 @@ use super::{
     metrics::Metrics,
     notifications,
     router::{Health, Router},
-    secured::{Secured, remove_expired},
+    secured::{Secured, remove_expired, tell_of_trouble},
     sources,
 };
 use crate::{
@@ -92,6 +92,7 @@ impl House {
         };
         let mut loops = JoinSet::new();
         loops.spawn(follower.follow(running.machine.subscribe()));
+        loops.spawn(tell_of_trouble(secured.audit.watch_trouble(), log));
         loops.spawn(remove_expired(Arc::clone(&secured.keyring)));
         loops.spawn(builds::watch(codebuild, bells.builds, log));
         let world = running.world.clone();
@@ -179,7 +180,7 @@ fn router(
             origin: base.to_owned(),
         },
         metrics: Arc::clone(metrics),
-        health: health(local),
+        health: health(local, secured),
         log,
     }))
 }
@@ -202,12 +203,17 @@ fn buckets(
     .map_err(|error| Failure::system("open the buckets", &error))
 }
 
-fn health(local: &Local) -> Health {
+fn health(local: &Local, secured: &Secured) -> Health {
     let (watched, counted) = (Arc::clone(&local.store), Arc::clone(&local.store));
+    let audit = secured.audit.clone();
     Health {
         trouble: Box::new(move || {
             let text = "the state cannot be written any more: the disk failed";
-            watched.is_broken().then(|| text.to_owned())
+            let of_state = watched.is_broken().then(|| text.to_owned());
+            of_state.or_else(|| {
+                let why = audit.trouble()?;
+                Some(format!("the audit trail cannot be written: {why}"))
+            })
         }),
         live: Box::new(move || counted.live()),
     }

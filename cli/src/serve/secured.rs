@@ -7,7 +7,7 @@ use embedded::{
     audit::{self, AuditOptions},
 };
 use keyring::{Keyring, KeyringOptions};
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use super::log::{Level, Log};
 use crate::{
@@ -111,6 +111,26 @@ fn keyless(error: &MasterKeyError) -> Failure {
         | MasterKeyError::Malformed { .. } => Exit::Failed,
     };
     Failure::new(exit, chain(error))
+}
+
+/// Says when the trail cannot be written any more and why, and when it can be again; not for each
+/// request that is refused meanwhile.
+pub async fn tell_of_trouble(mut trouble: watch::Receiver<Option<String>>, log: Log) {
+    let mut was_told = false;
+    loop {
+        let now = trouble.borrow_and_update().clone();
+        let is_trouble = now.is_some();
+        if let Some(why) = now {
+            let message = "the audit trail cannot be written, so requests are refused";
+            log.write(Level::Error, message, [("why", why.into())]);
+        } else if was_told {
+            log.write(Level::Info, "the audit trail can be written again", []);
+        }
+        was_told = is_trouble;
+        if trouble.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Removes temporary credentials that are over, until it is dropped.

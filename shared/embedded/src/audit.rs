@@ -42,7 +42,7 @@ use ports::{
     audit::{AuditError, AuditRecord},
 };
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::data_dir::{self, DataDir};
 pub use records::{Entry, Records};
@@ -154,6 +154,17 @@ impl AuditLog {
     /// what was before is gone. A record says it, too.
     pub fn began_anew(&self) -> bool {
         self.inner.began_anew
+    }
+
+    /// Why the trail cannot be written now, and every record is refused.
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.state.trouble()
+    }
+
+    /// The same, to be waited for: it moves when writing begins to fail, when it fails for another
+    /// reason, and when it works again. It ends with the trail.
+    pub fn watch_trouble(&self) -> watch::Receiver<Option<String>> {
+        self.inner.state.watch()
     }
 
     /// Writes everything that was taken, with an anchor, and takes nothing more.

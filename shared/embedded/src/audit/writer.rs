@@ -10,13 +10,13 @@ use std::{
     io,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use ports::audit::AuditError;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
     time::{Instant, timeout_at},
 };
 
@@ -37,19 +37,31 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Whether the trail can be written; those who hand in records look at it first.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    trouble: Mutex<Option<String>>,
+    trouble: watch::Sender<Option<String>>,
 }
 
 impl State {
     pub(super) fn check(&self) -> Result<(), AuditError> {
-        match &*self.trouble.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(()),
-            Some(why) => Err(AuditError::Unavailable(why.clone())),
-        }
+        self.trouble()
+            .map_or(Ok(()), |why| Err(AuditError::Unavailable(why)))
+    }
+
+    /// Why nothing can be written now.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
+    /// Moves when writing fails in another way, and when it works again; not with each attempt.
+    pub(super) fn watch(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
     }
 
     fn set(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        self.trouble.send_if_modified(|told| {
+            let is_new = *told != trouble;
+            *told = trouble;
+            is_new
+        });
     }
 }
 

@@ -135,6 +135,7 @@ fn a_record_that_is_too_long_loses_its_parameters_first() {
 fn a_write_that_fails_is_told_and_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let log = opened(folder.path());
+    let mut told = log.watch_trouble();
     // The next file cannot be made.
     let in_the_way = file(folder.path(), "00000002.jsonl");
     fs::create_dir(&in_the_way).unwrap();
@@ -150,6 +151,12 @@ fn a_write_that_fails_is_told_and_tried_again() {
         assert!(matches!(&refused, AuditError::Unavailable(_)), "{refused}");
         assert!(refused.to_string().contains("audit"), "{refused}");
         assert!(log.record(record("Event")).await.is_err());
+        let trouble = log.trouble().unwrap();
+        assert!(refused.to_string().ends_with(&trouble), "{trouble}");
+        assert_eq!(*told.borrow_and_update(), Some(trouble));
+        // It is tried again meanwhile, and that is nothing new.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert!(!told.has_changed().unwrap());
         fs::remove_dir(&in_the_way).unwrap();
         // The writer looks again by itself.
         for _ in 0..1_000 {
@@ -158,6 +165,10 @@ fn a_write_that_fails_is_told_and_tried_again() {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        assert_eq!(
+            (log.trouble(), told.borrow_and_update().clone()),
+            (None, None)
+        );
         log.close().await.unwrap();
         let names = names(folder.path());
         // The one whose file could not be followed was taken as well, behind the trail's own.
