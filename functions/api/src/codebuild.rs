@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     error::ApiError,
     page::Tokens,
-    service::{Call, Service},
+    service::{Call, Reply, Service},
     shape::{self, Member},
 };
 
@@ -149,8 +149,8 @@ impl Service for CodeBuild {
         operation.starts_with("BatchGet") || operation.starts_with("List")
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Value, ApiError> {
-        match call.operation {
+    async fn call(&self, call: Call<'_>) -> Result<Reply, ApiError> {
+        let output = match call.operation {
             "BatchGetBuilds" => builds::batch_get(self, call).await,
             "BatchGetProjects" => projects::batch_get(self, call).await,
             "CreateProject" => projects::create(self, call).await,
@@ -163,7 +163,8 @@ impl Service for CodeBuild {
             "StopBuild" => builds::stop(self, call).await,
             "UpdateProject" => projects::update(self, call).await,
             other => Err(absent(other)),
-        }
+        };
+        output.map(Reply::Value)
     }
 }
 

@@ -23,7 +23,6 @@ mod untag_resource;
 mod update_pipeline;
 
 use access::Caller;
-use bytes::Bytes;
 use model::ExecutionId;
 use operations::OperationError;
 use ports::World;
@@ -34,7 +33,7 @@ use crate::{
     error::ApiError,
     page::Tokens,
     ready::Ready,
-    service::{Call, Service},
+    service::{Call, Reply, Service},
     shape,
 };
 
@@ -82,11 +81,11 @@ macro_rules! operations {
         async fn dispatch(
             service: &CodePipeline,
             call: Call<'_>,
-        ) -> Result<Value, ApiError> {
+        ) -> Result<Reply, ApiError> {
             match call.operation {
                 $($name => {
                     shape::check(&call.input, $module::SHAPE)?;
-                    $module::call(service, call).await
+                    $module::call(service, call).await.map(Reply::from)
                 })*
                 other => Err(absent(other)),
             }
@@ -131,14 +130,7 @@ impl Service for CodePipeline {
         operation.starts_with("Get") || operation.starts_with("List")
     }
 
-    async fn ready(&self, call: &Call<'_>) -> Option<Result<Bytes, ApiError>> {
-        if call.operation == "GetPipelineState" {
-            return Some(get_pipeline_state::ready(self, call).await);
-        }
-        None
-    }
-
-    async fn call(&self, call: Call<'_>) -> Result<Value, ApiError> {
+    async fn call(&self, call: Call<'_>) -> Result<Reply, ApiError> {
         dispatch(self, call).await
     }
 }

@@ -15,6 +15,7 @@ pub mod error;
 mod handle;
 pub mod logs;
 mod page;
+mod parameters;
 pub mod pipewright;
 mod ready;
 mod service;
@@ -23,4 +24,4 @@ pub mod trail;
 
 pub use error::ApiError;
 pub use handle::{Api, BODY_BYTES_MAX, Options};
-pub use service::{Call, Service};
+pub use service::{Call, Reply, Service};

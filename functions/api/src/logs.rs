@@ -7,11 +7,10 @@ mod get_log_events;
 use std::sync::Arc;
 
 use ports::{BuildLogs, BuildRecords, World};
-use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    service::{Call, Service},
+    service::{Call, Reply, Service},
 };
 
 /// CloudWatch Logs, as far as it is here.
@@ -35,8 +34,8 @@ impl Service for Logs {
         operation == "GetLogEvents"
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Value, ApiError> {
-        match call.operation {
+    async fn call(&self, call: Call<'_>) -> Result<Reply, ApiError> {
+        let output = match call.operation {
             "GetLogEvents" => get_log_events::call(self, call).await,
             other => Err(ApiError::new(
                 "UnknownOperationException",
@@ -45,6 +44,7 @@ impl Service for Logs {
                      there is GetLogEvents"
                 ),
             )),
-        }
+        };
+        output.map(Reply::Value)
     }
 }

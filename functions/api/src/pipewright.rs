@@ -8,11 +8,10 @@ use std::sync::Arc;
 use keyring::Keyring;
 use operations::OperationError;
 use ports::{BuildLogs, World};
-use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    service::{Call, Service},
+    service::{Call, Reply, Service},
     shape,
 };
 
@@ -48,8 +47,8 @@ impl Service for Pipewright {
         matches!(operation, "GetActionLog" | "ListAccessKeys")
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Value, ApiError> {
-        match call.operation {
+    async fn call(&self, call: Call<'_>) -> Result<Reply, ApiError> {
+        let output = match call.operation {
             "CreateAccessKey" => access_keys::create(self, call).await,
             "DeleteAccessKey" => access_keys::delete(self, call).await,
             "GetActionLog" => {
@@ -64,7 +63,8 @@ impl Service for Pipewright {
                 "UnknownOperationException",
                 format!("Pipewright has no operation {other}"),
             )),
-        }
+        };
+        output.map(Reply::Value)
     }
 }
 

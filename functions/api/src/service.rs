@@ -18,13 +18,37 @@ pub trait Service: Send + Sync {
     /// Whether the operation changes nothing.
     fn only_reads(&self, operation: &str) -> bool;
 
-    /// The answer as a text, from services that have some of them ready.
-    async fn ready(&self, _call: &Call<'_>) -> Option<Result<Bytes, ApiError>> {
-        None
-    }
+    async fn call(&self, call: Call<'_>) -> Result<Reply, ApiError>;
+}
 
-    /// Carries out an operation; the answer has no body where the value is null.
-    async fn call(&self, call: Call<'_>) -> Result<Value, ApiError>;
+/// What a caller gets of an operation that was carried out.
+pub enum Reply {
+    /// Nothing where it is null.
+    Value(Value),
+    /// A text that was made before.
+    Ready(Bytes),
+}
+
+impl Reply {
+    pub(crate) fn into_body(self) -> Bytes {
+        match self {
+            Self::Value(Value::Null) => Bytes::new(),
+            Self::Value(output) => Bytes::from(output.to_string()),
+            Self::Ready(text) => text,
+        }
+    }
+}
+
+impl From<Value> for Reply {
+    fn from(output: Value) -> Self {
+        Self::Value(output)
+    }
+}
+
+impl From<Bytes> for Reply {
+    fn from(text: Bytes) -> Self {
+        Self::Ready(text)
+    }
 }
 
 /// One request for an operation, whose sender is known.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::Caller;
-use api::{ApiError, Call, Service, codebuild::CodeBuild, logs::Logs};
+use api::{ApiError, Call, Reply, Service, codebuild::CodeBuild, logs::Logs};
 use embedded::{GitRepositories, ManualClock, Objects, SeededRandom, Store, logs::LOG_BYTES};
 use model::Timestamp;
 use ports::{Account, World, nobody::Nobody};
@@ -90,7 +90,10 @@ async fn ask(service: &dyn Service, operation: &str, input: Value) -> Result<Val
         input,
         body: &body,
     };
-    service.call(call).await
+    service.call(call).await.map(|reply| match reply {
+        Reply::Value(output) => output,
+        Reply::Ready(text) => serde_json::from_slice(&text).expect("an answer is JSON"),
+    })
 }
 
 fn project(name: &str) -> Value {

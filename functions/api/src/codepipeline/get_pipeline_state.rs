@@ -20,12 +20,11 @@ const CHANGE_CHARACTERS_MAX: usize = 100;
 
 pub(super) static SHAPE: &[Member] = &[shape::required("name", shape::NAME)];
 
-/// The answer as a text that may have been made before.
-pub(super) async fn ready(service: &CodePipeline, call: &Call<'_>) -> Result<Bytes, ApiError> {
-    shape::check(&call.input, SHAPE)?;
+/// The answer as a text, which may have been made before.
+pub(super) async fn call(service: &CodePipeline, call: Call<'_>) -> Result<Bytes, ApiError> {
     let request = GetPipelineState {
         pipeline: text(&call.input, "name"),
-        by: call.caller.clone(),
+        by: call.caller,
     };
     let name = request.pipeline.clone();
     let commit = pipeline_state_commit(&service.world, &request).await;
@@ -37,14 +36,6 @@ pub(super) async fn ready(service: &CodePipeline, call: &Call<'_>) -> Result<Byt
     let text = Bytes::from(state(service, request).await?.to_string());
     service.states.put(&name, commit, text.clone());
     Ok(text)
-}
-
-pub(super) async fn call(service: &CodePipeline, call: Call<'_>) -> Result<Value, ApiError> {
-    let request = GetPipelineState {
-        pipeline: text(&call.input, "name"),
-        by: call.caller,
-    };
-    state(service, request).await
 }
 
 async fn state(service: &CodePipeline, request: GetPipelineState) -> Result<Value, ApiError> {
