@@ -14,8 +14,9 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, File},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -127,8 +128,10 @@ impl Uploads {
         if uploads.incoming.exists() {
             fs::remove_dir_all(&uploads.incoming)?;
         }
-        fs::create_dir_all(&uploads.incoming)?;
-        fs::create_dir_all(&uploads.open)?;
+        let mut folders = DirBuilder::new();
+        folders.recursive(true).mode(0o700);
+        folders.create(&uploads.incoming)?;
+        folders.create(&uploads.open)?;
         File::open(folder)?.sync_all()?;
         uploads.sweep()?;
         Ok(uploads)
@@ -162,7 +165,10 @@ impl Uploads {
         }
         let id = Uuid::new_v4().simple().to_string();
         let write = || -> io::Result<()> {
-            let staged = tempfile::tempdir_in(&self.incoming)?;
+            let mut builder = tempfile::Builder::new();
+            let staged = builder
+                .permissions(Permissions::from_mode(0o700))
+                .tempdir_in(&self.incoming)?;
             write_json(&staged.path().join("upload.json"), upload)?;
             File::open(staged.path())?.sync_all()?;
             fs::rename(staged.keep(), self.open.join(&id))?;
@@ -378,7 +384,9 @@ fn no_such_upload() -> s3s::S3Error {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
     file.write_all(&serde_json::to_vec(value)?)?;
     file.sync_all()
 }

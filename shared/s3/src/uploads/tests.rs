@@ -169,3 +169,27 @@ fn an_upload_is_completed_by_one_at_a_time_and_remembered() {
     assert_eq!(world.uploads.completed("b", "k", "1"), Some(completed));
     assert_eq!(world.uploads.completed("b", "other", "1"), None);
 }
+
+#[test]
+fn what_is_under_way_is_this_users_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = World::new();
+    let folder = world.folder.path().join("uploads");
+    let uploads = Uploads::open(&folder, world.clock.clone()).unwrap();
+    let upload = Upload {
+        bucket: "b".to_owned(),
+        key: "k".to_owned(),
+        metadata: ObjectMetadata::default(),
+        initiated: uploads.now(),
+        algorithm: None,
+        is_of_whole: false,
+    };
+    let id = uploads.begin(&upload).unwrap();
+    let of_upload = uploads.open.join(id);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for path in [&folder, &uploads.incoming, &uploads.open, &of_upload] {
+        assert_eq!(mode(path), 0o700, "{}", path.display());
+    }
+    assert_eq!(mode(&of_upload.join("upload.json")), 0o600);
+}
