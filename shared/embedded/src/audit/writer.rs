@@ -152,25 +152,38 @@ impl Writer {
             _data: data,
             options,
         };
-        let (now, account) = (
-            writer.options.clock.now(),
-            Arc::clone(&writer.options.account),
-        );
-        if is_new {
-            let record = began::record(is_first_start, now, &account);
-            writer.add(&encoded(&record)?);
-        }
-        if let Some(recovery) = &recovery {
-            writer.add(&encoded(&recovery.record(now, &account))?);
-        }
-        if is_new || recovery.is_some() {
-            writer.write().map_err(failed)?;
-            writer.sync().map_err(failed)?;
-        }
-        if is_new {
-            writer.anchor().map_err(failed)?;
-        }
+        let first = is_new.then_some(is_first_start);
+        writer.begin(first, recovery.as_ref())?;
         Ok((writer, recovery))
+    }
+
+    /// Writes what the trail has to say of itself: its beginning, if it is new, and what was found.
+    fn begin(
+        &mut self,
+        is_first_start: Option<bool>,
+        recovery: Option<&Recovery>,
+    ) -> Result<(), AuditError> {
+        let (now, account) = (self.options.clock.now(), Arc::clone(&self.options.account));
+        if let Some(is_first_start) = is_first_start {
+            self.add(&encoded(&began::record(is_first_start, now, &account))?);
+        }
+        if let Some(recovery) = recovery {
+            self.add(&encoded(&recovery.record(now, &account))?);
+        }
+        let mut bring_to_disk = || -> io::Result<()> {
+            if self.link != self.written {
+                self.write()?;
+                self.sync()?;
+            }
+            if is_first_start.is_some() {
+                self.anchor()?;
+            }
+            Ok(())
+        };
+        let brought = bring_to_disk();
+        brought.map_err(|error| {
+            AuditError::Unavailable(format!("in {}: {error}", self.directory.display()))
+        })
     }
 
     pub(super) fn began_anew(&self) -> bool {
