@@ -25,10 +25,6 @@ fn a_release_from_the_creation_of_its_pipeline_to_its_deletion() {
         .expect(0)
         .says(&["Approve  ok      Manual    Waiting"]);
     bench
-        .call(&["exec", "show", "ship"])
-        .expect(0)
-        .says(&["Approve/ok waits for an approval\n  pipewright approve ship/Approve/ok\n"]);
-    bench
         .call(&["watch", "ship", "--timeout", "1s"])
         .expect(7)
         .says(&["Waiting", "pipewright approve ship/Approve/ok"]);
@@ -166,6 +162,10 @@ fn a_change_says_which_executions_end_with_it() {
     bench.until(&["approvals"], |ended| {
         ended.stdout.contains("ship/Approve")
     });
+    bench
+        .call(&["exec", "show", "ship"])
+        .expect(0)
+        .says(&["Approve/ok waits for an approval\n  pipewright approve ship/Approve/ok\n"]);
     let list = bench.call(&["exec", "list", "ship", "-o", "json"]).json();
     let id = list["executions"][0]["pipelineExecutionId"].clone();
     let id = id.as_str().expect("an id");
