@@ -102,6 +102,13 @@ impl Router {
     }
 
     async fn route(&self, request: Request<Incoming>, source: &str) -> Answer {
+        if is_change(&request)
+            && let Some(why) = self.trail.trouble()
+        {
+            let message =
+                format!("the audit trail cannot be written ({why}); nothing was changed\n");
+            return text(StatusCode::SERVICE_UNAVAILABLE, &message);
+        }
         let (parts, body) = request.into_parts();
         if s3::is_for_s3(&parts) {
             return self.bucket(Request::from_parts(parts, body), source).await;
@@ -255,6 +262,15 @@ impl Router {
 
 /// Where approval links lead, and what is shown of them: who has a link can answer.
 const APPROVALS: &str = "/approvals/";
+
+/// Whether something may be changed, as far as the path tells; the API knows its operations itself.
+fn is_change(request: &Request<Incoming>) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let path = request.uri().path();
+    let is_operation = path == "/" && *request.method() == Method::POST;
+    let is_fetch = path.starts_with("/git/") && path.ends_with("/git-upload-pack");
+    !(is_read || is_operation || is_fetch)
+}
 
 /// The operation of S3 that a request turned out to be.
 #[derive(Clone)]

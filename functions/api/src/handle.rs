@@ -112,6 +112,11 @@ impl Api {
             access_key: holder.access_key.clone(),
             is_session: holder.session.is_some(),
         };
+        if !told.only_reads
+            && let Some(why) = self.trail.trouble()
+        {
+            return respond(id, Err(ApiError::untold(&why)));
+        }
         let caller = Caller::of_key(holder, self.context(source, told.agent));
         let answer = match service {
             Some(service) => carry_out(&**service, operation, caller, &body).await,
@@ -229,7 +234,7 @@ impl Api {
         };
         match self.trail.tell(entry).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(ApiError::unaudited(&error.to_string())),
+            Err(error) => Err(ApiError::unaudited(&error.to_string(), told.only_reads)),
         }
     }
 }

@@ -55,6 +55,11 @@ impl Trail {
         }
     }
 
+    /// Why nothing can be taken now: nothing may be changed then.
+    pub fn trouble(&self) -> Option<String> {
+        self.audit.trouble()
+    }
+
     /// Takes an entry; a change that was made is on disk when this returns.
     pub async fn tell(&self, entry: Entry) -> Result<(), AuditError> {
         let now = self.clock.now();

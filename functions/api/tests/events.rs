@@ -450,17 +450,29 @@ async fn only_so_many_refusals_of_strangers_get_a_record_each() {
     );
 }
 
-/// What cannot be recorded is not answered for.
+/// What cannot be recorded is not answered for; once that is known, nothing is begun.
 #[tokio::test]
 async fn without_a_trail_nothing_is_answered() {
     let bench = Bench::new(EVERYTHING).await;
     bench.fill_the_trail();
-    let answer = bench.send(&Bench::sample("list-pipelines"), NOW).await;
+    let mut answer = bench.send(&Bench::sample("tag-resource"), NOW).await;
+    answer += &bench.send(&Bench::sample("tag-resource"), NOW).await;
+    answer += &bench.send(&Bench::sample("list-pipelines"), NOW).await;
     expect![[r#"
         503
         {
           "__type": "ServiceUnavailableException",
-          "message": "the audit trail cannot be written (failed to write the audit trail: the disk is full); a change that was asked for may have been made: look before you try again"
+          "message": "the audit trail cannot be written (failed to write the audit trail: the disk is full); what was asked for may have been done: look before you try again"
+        }
+        503
+        {
+          "__type": "ServiceUnavailableException",
+          "message": "the audit trail cannot be written (the disk is full); nothing was changed"
+        }
+        503
+        {
+          "__type": "ServiceUnavailableException",
+          "message": "the audit trail cannot be written (failed to write the audit trail: the disk is full); nothing is answered before it can"
         }
     "#]].assert_eq(&answer);
 }

@@ -156,12 +156,7 @@ impl AuditLog {
         self.inner.began_anew
     }
 
-    /// Why the trail cannot be written now, and every record is refused.
-    pub fn trouble(&self) -> Option<String> {
-        self.inner.state.trouble()
-    }
-
-    /// The same, to be waited for: it moves when writing begins to fail, when it fails for another
+    /// Its trouble, to be waited for: it moves when writing begins to fail, when it fails for another
     /// reason, and when it works again. It ends with the trail.
     pub fn watch_trouble(&self) -> watch::Receiver<Option<String>> {
         self.inner.state.watch()
@@ -209,6 +204,10 @@ impl AuditTrail for AuditLog {
 
     async fn flush(&self) -> Result<(), AuditError> {
         self.ask(Order::Flush).await
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.inner.state.trouble()
     }
 }
 

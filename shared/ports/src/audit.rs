@@ -27,6 +27,9 @@ pub trait AuditTrail: Send + Sync {
 
     /// Returns `Ok` when everything that was taken before is on disk.
     async fn flush(&self) -> Result<(), AuditError>;
+
+    /// Why records cannot be written now; whoever is about to change something asks before.
+    fn trouble(&self) -> Option<String>;
 }
 
 #[derive(Debug, Error)]

@@ -69,13 +69,18 @@ struct Trail {
     records: Mutex<Vec<AuditRecord>>,
     /// Nothing can be written any more.
     is_full: Mutex<bool>,
+    /// It has been tried.
+    is_known_to_be_full: Mutex<bool>,
 }
+
+const FULL: &str = "the disk is full";
 
 #[async_trait]
 impl AuditTrail for Trail {
     async fn record(&self, record: AuditRecord) -> Result<(), AuditError> {
         if *self.is_full.lock().expect("nobody panicked") {
-            return Err(AuditError::Unavailable("the disk is full".to_owned()));
+            *self.is_known_to_be_full.lock().expect("nobody panicked") = true;
+            return Err(AuditError::Unavailable(FULL.to_owned()));
         }
         self.records.lock().expect("nobody panicked").push(record);
         Ok(())
@@ -87,6 +92,11 @@ impl AuditTrail for Trail {
 
     async fn flush(&self) -> Result<(), AuditError> {
         Ok(())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let is_known = *self.is_known_to_be_full.lock().expect("nobody panicked");
+        is_known.then(|| FULL.to_owned())
     }
 }
 
