@@ -28,6 +28,9 @@ const WARM_UP: usize = 100;
 /// are not measured with the next.
 pub(crate) const BETWEEN_STARTS: Duration = Duration::from_millis(20);
 
+/// How long an answer may take; a server that takes longer is broken.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
 /// How many files the client needs beside its connections.
 const OTHER_FILES: usize = 200;
 
@@ -65,25 +68,34 @@ impl Ask {
     }
 }
 
-/// A connection that stays open.
+/// A connection that stays open, or is opened again where the server closes it after each answer.
 pub(crate) struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
+    is_closing: bool,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            address,
+            stream: connect(address)?,
+            is_closing: false,
             buffer: vec![0; 64 * 1024],
         })
     }
 
+    fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        if self.is_closing {
+            self.stream = connect(self.address)?;
+        }
+        self.stream.write_all(request)
+    }
+
     /// Sends a request and reads the body of its answer, which must be a success.
     pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<Vec<u8>> {
-        self.stream.write_all(request)?;
+        self.send(request)?;
         let (head, length) = self.answer()?;
         Ok(self.buffer[head..head + length].to_vec())
     }
@@ -122,14 +134,22 @@ impl Connection {
     }
 
     /// The length of the body, by a head that ends there.
-    fn length(&self, end: usize) -> io::Result<usize> {
+    fn length(&mut self, end: usize) -> io::Result<usize> {
         let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
+        self.is_closing = head.contains("connection: close");
         let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length:"));
         let length = length.and_then(|length| length.trim().parse().ok());
         length.ok_or_else(|| io::Error::other(format!("no length: {head}")))
     }
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    Ok(stream)
 }
 
 /// Calls alone, one after the other; then as many as possible.
@@ -175,7 +195,7 @@ fn one_by_one<'a>(
     for number in 0..WARM_UP + count {
         let request = next(number);
         let began = Instant::now();
-        connection.stream.write_all(request)?;
+        connection.send(request)?;
         connection.answer()?;
         if number >= WARM_UP {
             all.push(began.elapsed());
@@ -198,14 +218,14 @@ fn throughput<'a>(
         .collect();
     let mut connections = connections?;
     for (number, connection) in connections.iter_mut().enumerate() {
-        connection.stream.write_all(next(number))?;
+        connection.send(next(number))?;
     }
     let (mut count, mut number) = (0_u32, CONNECTIONS);
     let began = Instant::now();
     while began.elapsed() < time {
         for connection in &mut connections {
             connection.answer()?;
-            connection.stream.write_all(next(number))?;
+            connection.send(next(number))?;
             count += 1;
             number += 1;
         }
