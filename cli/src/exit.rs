@@ -67,7 +67,7 @@ impl Exit {
             Self::WaitingForApproval => "waiting for an approval that nobody here can give",
             Self::TimedOut => "the execution ran out of time",
             Self::Unreachable => "the endpoint cannot be reached",
-            Self::Internal => "the machine or the server failed, or Pipewright did: what was said tells which",
+            Self::Internal => "the machine, the server or Pipewright itself failed",
             Self::Interrupted => "interrupted; the execution was abandoned",
         }
     }
@@ -109,7 +109,7 @@ mod tests {
                 7  waiting for an approval that nobody here can give
                 8  the execution ran out of time
                 9  the endpoint cannot be reached
-               70  the machine or the server failed, or Pipewright did: what was said tells which
+               70  the machine, the server or Pipewright itself failed
               130  interrupted; the execution was abandoned
         "#]]
         .assert_eq(&help());
