@@ -18,8 +18,9 @@ const JOBS_WAITING_MAX: usize = 65_536;
 /// How many inputs may wait for the engine loop; then senders wait.
 const INPUTS_WAITING_MAX: usize = 65_536;
 
-/// How many notices a slow listener may be behind before it misses some.
-const NOTICES_KEPT: usize = 65_536;
+/// How many notices a slow listener may be behind before it misses some. There is room for all of
+/// them from the start, two hundred bytes each.
+const NOTICES_KEPT: usize = 8_192;
 
 /// Something that a listener may want to show.
 #[derive(Clone, Debug)]

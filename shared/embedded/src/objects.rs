@@ -29,6 +29,7 @@ use ports::{
     objects::{DeleteObject, Deleted, ObjectError, ObjectInfo, ObjectMetadata},
 };
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
 use blobs::Blobs;
 pub use export::Exported;
@@ -40,6 +41,9 @@ pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// How many objects one answer lists at most.
 const LIST_MAX: usize = 1_000;
+
+/// How many pieces of work are done at once, each on a thread of its own; the others wait.
+const AT_ONCE_MAX: usize = 16;
 
 /// Versioned objects in a folder of this machine.
 #[derive(Clone)]
@@ -54,6 +58,8 @@ struct Inner {
     /// removes bytes that no row names: else bytes might go that a row is about to name.
     settling: RwLock<()>,
     clock: Arc<dyn Clock>,
+    /// One for each piece of work that may be at hand.
+    turns: Arc<Semaphore>,
     /// The folder of a store that nobody wants to keep; it goes away with the store.
     _temporary: Option<TempDir>,
 }
@@ -84,6 +90,7 @@ impl Objects {
             index,
             settling: RwLock::new(()),
             clock,
+            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
             _temporary: temporary,
         };
         Ok(Self {
@@ -98,9 +105,14 @@ impl Objects {
         F: FnOnce(&Inner) -> Result<T, ObjectError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
-            .await
-            .map_err(|error| system("finish work in the object store", error))?
+        // Nobody closes it.
+        let turn = Arc::clone(&inner.turns).acquire_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&inner)
+        })
+        .await
+        .map_err(|error| system("finish work in the object store", error))?
     }
 }
 

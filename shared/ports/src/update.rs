@@ -15,8 +15,9 @@ use crate::{
     store::{Audit, Commit, Doer, Loaded, Message, Outbox, StoreError},
 };
 
-/// How often a decision is made again because somebody else committed first.
-const CONFLICTS_MAX: usize = 32;
+/// How often a decision is made again because somebody else committed first. Each time somebody did
+/// get on; where forty want to, one of them may have to try a hundred times.
+const CONFLICTS_MAX: usize = 256;
 
 /// What is to be decided, apart from the decision itself.
 #[derive(Clone, Debug, Default)]
