@@ -204,8 +204,9 @@ mod tests {
         steps
     }
 
-    fn index() -> Index {
-        let index = Index::open(std::path::Path::new(":memory:")).unwrap();
+    fn index() -> (tempfile::TempDir, Index) {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::open(&folder.path().join("objects.db")).unwrap();
         let sql = format!(
             "INSERT INTO bucket VALUES ('b', 1);
              WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {KEYS})
@@ -215,12 +216,12 @@ mod tests {
              INSERT INTO newest SELECT bucket, key, sequence FROM version;"
         );
         index.connection.execute_batch(&sql).unwrap();
-        index
+        (folder, index)
     }
 
     #[test]
     fn what_shares_a_beginning_is_not_walked_over() {
-        let index = index();
+        let (_folder, index) = index();
         let request = ListObjects {
             bucket: "b",
             prefix: "",
