@@ -149,13 +149,13 @@ fn unopened(error: &OpenError, data: &str) -> Failure {
         }
     };
     let message = format!("failed to open the state: {}", chain(error));
-    Failure::new(Exit::Failed, message).with_help(help)
+    Failure::new(Exit::Internal, message).with_help(help)
 }
 
 /// What lies in the data directory is not what can be worked with; no defect of this program.
 pub fn unfit(error: &(dyn Error + 'static), data: &str) -> Failure {
     let help = format!("look whether {data} is full, closed to you or damaged");
-    Failure::new(Exit::Failed, chain(error)).with_help(help)
+    Failure::new(Exit::Internal, chain(error)).with_help(help)
 }
 
 /// A machine at work.
@@ -271,13 +271,13 @@ mod tests {
         fs::write(data.database(), "no database".repeat(100)).expect("write");
         let error = Store::open(&data).err().expect("it is damaged");
         let failure = unopened(&error, "DATA");
-        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(failure.exit, Exit::Internal);
         assert!(failure.to_string().contains("pipewright.db"), "{failure}");
         fs::create_dir(data.objects()).expect("make");
         fs::write(data.objects().join("sha256"), "x").expect("write");
         let error = Objects::open(&data.objects(), Arc::new(SystemClock)).err();
         let failure = unfit(&error.expect("in the way"), "DATA");
-        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(failure.exit, Exit::Internal);
         assert!(failure.to_string().contains("/objects"), "{failure}");
     }
 

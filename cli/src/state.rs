@@ -44,7 +44,7 @@ pub fn exit_of(error: &io::Error) -> Exit {
         | io::ErrorKind::InvalidInput
         | io::ErrorKind::InvalidFilename => Exit::Usage,
         // A full disk, or one that fails.
-        _ => Exit::Failed,
+        _ => Exit::Internal,
     }
 }
 
@@ -88,6 +88,6 @@ mod tests {
         }
         make_named(&root.path().join("new")).expect("make");
         let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert_eq!(exit_of(&full), Exit::Failed);
+        assert_eq!(exit_of(&full), Exit::Internal);
     }
 }

@@ -45,7 +45,7 @@ fn verify(args: &AuditVerifyArgs, terminal: Terminal) -> Result<Exit, Failure> {
 
 fn looked_through(data: &Path) -> Result<Verification, Failure> {
     let key = MasterKey::read(data)
-        .map_err(|error| Failure::new(Exit::Failed, chain(&error)))?
+        .map_err(|error| Failure::new(Exit::Internal, chain(&error)))?
         .map(|key| key.for_audit());
     let found = audit::verify(&audit::directory(data), key.as_ref());
     found.map_err(|error| unreadable(data, &error))
@@ -62,7 +62,7 @@ fn exit(found: &Verification) -> Exit {
 fn unreadable(data: &Path, error: &VerifyError) -> Failure {
     match error {
         VerifyError::NotFound(_) => none(data),
-        VerifyError::Read { .. } => Failure::new(Exit::Failed, chain(error)),
+        VerifyError::Read { .. } => Failure::new(Exit::Internal, chain(error)),
     }
 }
 
@@ -279,10 +279,10 @@ mod tests {
         assert_eq!((exit(&found), found.wrong.len()), (Exit::Failed, 1));
         fs::create_dir_all(&file).expect("there is room");
         let failure = looked_through(data).expect_err("it cannot be read");
-        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(failure.exit, Exit::Internal);
         fs::write(data.join("master.key"), "none").expect("there is room");
         let failure = looked_through(data).expect_err("it is no key");
-        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(failure.exit, Exit::Internal);
     }
 
     fn write_a_trail(data: &Path) {

@@ -108,7 +108,7 @@ fn keyless(error: &MasterKeyError) -> Failure {
         MasterKeyError::Read { .. }
         | MasterKeyError::Write { .. }
         | MasterKeyError::Exposed { .. }
-        | MasterKeyError::Malformed { .. } => Exit::Failed,
+        | MasterKeyError::Malformed { .. } => Exit::Internal,
     };
     Failure::new(exit, chain(error))
 }
@@ -163,6 +163,6 @@ mod tests {
         fs::write(data.access_keys(), "").expect("there is room");
         assert_eq!(failure(), Exit::NotFound);
         fs::create_dir(data.master_key()).expect("there is room");
-        assert_eq!(failure(), Exit::Failed);
+        assert_eq!(failure(), Exit::Internal);
     }
 }
