@@ -80,7 +80,7 @@ fn base_url(text: &str) -> Result<String, String> {
     let wrong = || "expected something like https://ci.example.org, without a path".to_owned();
     let uri: http::Uri = text.parse().map_err(|_| wrong())?;
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let is_bare = uri.path() == "/" && uri.query().is_none();
+    let is_bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
     let host = uri.authority().filter(|host| !host.as_str().contains('@'));
     match (host, is_web && is_bare) {
         (Some(_), true) => Ok(text.trim_end_matches('/').to_owned()),
@@ -117,6 +117,7 @@ mod tests {
             "ftp://a",
             "https://a/b",
             "https://a?b",
+            "https://a#b",
             "https://u@a",
             "",
         ] {

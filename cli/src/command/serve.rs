@@ -6,6 +6,7 @@ use embedded::{
     Builds, Isolation, repositories,
     sandbox::{self, Engine},
 };
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -35,6 +36,8 @@ const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     server::raise_file_limit();
+    // Whatever is made in the data directory, by git as well, is its owner's alone. Builds set their own.
+    umask(Mode::from_raw_mode(0o077));
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -71,8 +74,9 @@ async fn serve(args: &ServeArgs, terminal: Terminal) -> Result<Exit, Failure> {
     signals.next().await;
     // What would begin now would be ended soon; the next start begins it.
     house.running.machine.drain();
+    builds.drain();
     let fields = [
-        ("builds", builds.running().into()),
+        ("builds", builds.at_work().into()),
         ("grace_seconds", args.grace.as_secs().into()),
     ];
     log.write(
@@ -127,11 +131,11 @@ async fn end_gently(
     builds: &Builds,
     grace: Duration,
 ) {
+    loops.shutdown().await;
     // A listener that failed has ended as well.
     let _ = server.await;
-    loops.shutdown().await;
     let until = Instant::now() + grace;
-    while builds.running() > 0 && Instant::now() < until {
+    while builds.at_work() > 0 && Instant::now() < until {
         sleep(LOOK).await;
     }
 }

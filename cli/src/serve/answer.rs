@@ -5,6 +5,7 @@ use std::io;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use serde_json::json;
 
 /// An answer, whoever gives it.
 pub type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
@@ -14,6 +15,13 @@ pub fn whole(body: Bytes) -> UnsyncBoxBody<Bytes, io::Error> {
     Full::new(body)
         .map_err(|never| match never {})
         .boxed_unsync()
+}
+
+/// The answer of a room that panicked.
+pub fn failed() -> Answer {
+    let message = "an operation failed unexpectedly";
+    let body = json!({"__type": "InternalFailure", "message": message});
+    text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
 }
 
 /// A plain text.

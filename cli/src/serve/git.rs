@@ -135,6 +135,7 @@ impl Git {
                 let text = format!("there is no repository {name}; the first push makes it");
                 return plain(StatusCode::NOT_FOUND, &text);
             }
+            (visit.operation, visit.only_reads) = ("CreateRepository", false);
             if let Err(error) = create(&path).await {
                 return plain(
                     StatusCode::INTERNAL_SERVER_ERROR,

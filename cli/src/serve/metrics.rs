@@ -50,11 +50,9 @@ impl Metrics {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.latency_micros.fetch_add(micros, Ordering::Relaxed);
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (operation.to_owned(), outcome.to_owned());
+        let key = (label(operation), label(outcome));
         if requests.len() >= SERIES_MAX && !requests.contains_key(&key) {
-            *requests
-                .entry(("other".to_owned(), outcome.to_owned()))
-                .or_default() += 1;
+            *requests.entry(("other".to_owned(), key.1)).or_default() += 1;
         } else {
             *requests.entry(key).or_default() += 1;
         }
@@ -126,9 +124,7 @@ impl Metrics {
         for ((operation, outcome), count) in requests.iter() {
             let _ = writeln!(
                 text,
-                "pipewright_requests_total{{operation=\"{}\",outcome=\"{}\"}} {count}",
-                label(operation),
-                label(outcome)
+                "pipewright_requests_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} {count}"
             );
         }
     }

@@ -4,19 +4,22 @@ use std::{
     collections::BTreeMap,
     io,
     net::IpAddr,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use api::{
     Api,
-    trail::{Entry, Trail},
+    trail::{Entry, Trail, UNTOLD, unrecorded},
 };
 use approval_callback::Callback;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{
     HeaderValue, Method, Request, StatusCode,
     header::{CONTENT_TYPE, USER_AGENT},
+    request::Parts,
 };
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -24,7 +27,7 @@ use ports::audit::UserIdentity;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Answer, text, whole},
+    answer::{Answer, failed, text, whole},
     body::collect,
     feed::Feed,
     git::Git,
@@ -52,7 +55,7 @@ pub struct Router {
 /// Tells whether the server can do its work.
 pub struct Health {
     /// Why nothing can be changed any more; none while all is well.
-    pub trouble: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    pub trouble: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// How many pipelines wait for a time or a worker.
     pub live: Box<dyn Fn() -> usize + Send + Sync>,
 }
@@ -65,25 +68,31 @@ impl Router {
         let path = shown_path(request.uri().path());
         let operation = operation(&request);
         let (source, agent) = (from.to_string(), agent(&request));
-        let answer = self.route(request, &source).await;
+        let routed = AssertUnwindSafe(self.route(request, &source)).catch_unwind();
+        let answer = routed.await.unwrap_or_else(|_| failed());
         let answer = self.tell_visit(answer, &source, agent).await;
         let status = answer.status().as_u16();
         let seen = answer.extensions().get::<Served>();
+        let is_named = seen.is_none() && path == "/";
         let operation = seen.map_or(operation, |served| served.0.clone());
         let exception = answer.headers().get("x-amzn-errortype");
         let exception = exception.and_then(|value| value.to_str().ok());
         let outcome = exception.map_or_else(|| status.to_string(), str::to_owned);
+        let id = answer.headers().get("x-amzn-requestid");
+        let id = id.and_then(|value| value.to_str().ok());
         // Whoever is not known chooses the name of no series.
         let is_known = !exception.is_some_and(|exception| STRANGERS.contains(&exception));
-        let counted = if is_known { &operation } else { OTHER };
+        let counted = if is_known && (id.is_some() || !is_named) {
+            &operation
+        } else {
+            OTHER
+        };
         self.metrics.request(counted, &outcome, begun.elapsed());
         let level = if status >= 500 {
             Level::Error
         } else {
             Level::Info
         };
-        let id = answer.headers().get("x-amzn-requestid");
-        let id = id.and_then(|value| value.to_str().ok());
         self.log.write(
             level,
             "request",
@@ -102,15 +111,12 @@ impl Router {
     }
 
     async fn route(&self, request: Request<Incoming>, source: &str) -> Answer {
-        if is_change(&request)
-            && let Some(why) = self.trail.trouble()
-        {
-            let message =
-                format!("the audit trail cannot be written ({why}); nothing was changed\n");
-            return text(StatusCode::SERVICE_UNAVAILABLE, &message);
-        }
         let (parts, body) = request.into_parts();
-        if s3::is_for_s3(&parts) {
+        let is_for_s3 = s3::is_for_s3(&parts);
+        if is_change(&parts, is_for_s3) && self.trail.is_in_trouble() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, &format!("{UNTOLD}\n"));
+        }
+        if is_for_s3 {
             return self.bucket(Request::from_parts(parts, body), source).await;
         }
         let path = parts.uri.path();
@@ -180,9 +186,9 @@ impl Router {
             additional: json!({"resource": seen.resource}),
         };
         let operation = Served(entry.operation.clone());
-        if let Err(error) = self.trail.tell(entry).await {
-            let message = format!("the audit trail cannot be written: {error}\n");
-            return text(StatusCode::SERVICE_UNAVAILABLE, &message);
+        let was_changed = entry.was_changed();
+        if self.trail.tell(entry).await.is_err() {
+            return unrecorded_answer(was_changed);
         }
         let mut answer = answer.map(|body| body.map_err(io::Error::other).boxed_unsync());
         if !operation.0.is_empty() {
@@ -250,12 +256,10 @@ impl Router {
             only_reads: visit.only_reads,
             additional: json!({"resource": visit.resource}),
         };
+        let was_changed = entry.was_changed();
         match self.trail.tell(entry).await {
             Ok(()) => answer,
-            Err(error) => {
-                let message = format!("the audit trail cannot be written: {error}\n");
-                text(StatusCode::SERVICE_UNAVAILABLE, &message)
-            }
+            Err(_) => unrecorded_answer(was_changed),
         }
     }
 }
@@ -263,13 +267,25 @@ impl Router {
 /// Where approval links lead, and what is shown of them: who has a link can answer.
 const APPROVALS: &str = "/approvals/";
 
+/// The answer instead of one whose record could not be written.
+fn unrecorded_answer(was_changed: bool) -> Answer {
+    let message = format!("{}\n", unrecorded(was_changed));
+    text(StatusCode::SERVICE_UNAVAILABLE, &message)
+}
+
 /// Whether something may be changed, as far as the path tells; the API knows its operations itself.
-fn is_change(request: &Request<Incoming>) -> bool {
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let path = request.uri().path();
-    let is_operation = path == "/" && *request.method() == Method::POST;
-    let is_fetch = path.starts_with("/git/") && path.ends_with("/git-upload-pack");
-    !(is_read || is_operation || is_fetch)
+fn is_change(parts: &Parts, is_for_s3: bool) -> bool {
+    let path = parts.uri.path();
+    let is_git = path.starts_with("/git/") && !is_for_s3;
+    match parts.method {
+        // A push asks for the references first, which makes the repository.
+        Method::GET | Method::HEAD => {
+            is_git && parts.uri.query() == Some("service=git-receive-pack")
+        }
+        Method::POST if is_git => !path.ends_with("/git-upload-pack"),
+        Method::POST => is_for_s3 || path != "/",
+        _ => true,
+    }
 }
 
 /// The operation of S3 that a request turned out to be.
@@ -310,11 +326,12 @@ fn agent(request: &Request<Incoming>) -> String {
 
 /// What a request is counted as.
 fn operation(request: &Request<Incoming>) -> String {
+    let path = request.uri().path();
     let target = request.headers().get("x-amz-target");
+    let target = target.filter(|_| path == "/" && *request.method() == Method::POST);
     if let Some(target) = target.and_then(|value| value.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or_default().to_owned();
     }
-    let path = request.uri().path();
     let known = [
         "/healthz", "/readyz", "/metrics", "/events", "/git/", APPROVALS,
     ];
@@ -322,4 +339,42 @@ fn operation(request: &Request<Incoming>) -> String {
     known
         .map_or(OTHER, |known| known.trim_matches('/'))
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// While the trail cannot be written, this decides what is turned away.
+    #[test]
+    fn what_may_change_something_is_known_by_its_method_and_path() {
+        let is_change = |method: &str, uri: &str, is_for_s3| {
+            let request = Request::builder().method(method).uri(uri).body(());
+            let (parts, ()) = request.expect("it is a request").into_parts();
+            is_change(&parts, is_for_s3)
+        };
+        for (method, uri, is_for_s3) in [
+            ("PUT", "/incoming/app.zip", true),
+            ("POST", "/incoming?delete", true),
+            ("PUT", "/git/x/git-upload-pack", true),
+            ("POST", "/git/x/git-upload-pack", true),
+            ("POST", "/git/web/git-receive-pack", false),
+            ("GET", "/git/web/info/refs?service=git-receive-pack", false),
+            ("POST", "/approvals/token", false),
+            ("DELETE", "/", false),
+        ] {
+            assert!(is_change(method, uri, is_for_s3), "{method} {uri}");
+        }
+        for (method, uri, is_for_s3) in [
+            // The API knows its operations itself.
+            ("POST", "/", false),
+            ("GET", "/incoming/app.zip", true),
+            ("POST", "/git/web/git-upload-pack", false),
+            ("GET", "/git/web/info/refs?service=git-upload-pack", false),
+            ("GET", "/approvals/token", false),
+            ("GET", "/readyz", false),
+        ] {
+            assert!(!is_change(method, uri, is_for_s3), "{method} {uri}");
+        }
+    }
 }

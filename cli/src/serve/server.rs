@@ -8,20 +8,18 @@ use std::{
     time::Duration,
 };
 
-use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use super::{
-    answer::{Answer, text},
+    answer::{Answer, failed},
     log::{Level, Log},
     router::Router,
 };
@@ -87,6 +85,8 @@ pub async fn serve(
 ) {
     let places = Arc::new(Semaphore::new(connections_max()));
     let mut connections = JoinSet::new();
+    // Each request at hand holds one end; nothing is ever sent.
+    let (busy, mut idle) = mpsc::channel::<()>(1);
     loop {
         while connections.try_join_next().is_some() {}
         let place = Arc::clone(&places).acquire_owned();
@@ -103,10 +103,10 @@ pub async fn serve(
             Ok((stream, from)) => {
                 // An answer is small and wanted at once.
                 let _ = stream.set_nodelay(true);
-                let (router, stop) = (Arc::clone(&router), stop.clone());
+                let (router, stop, busy) = (Arc::clone(&router), stop.clone(), busy.clone());
                 connections.spawn(async move {
                     let _place = place;
-                    one(stream, from, router, stop).await;
+                    one(stream, from, router, busy, stop).await;
                 });
             }
             Err(error) => {
@@ -122,8 +122,12 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
+    drop((listener, busy));
+    let all = async {
+        while connections.join_next().await.is_some() {}
+        // Clients may have gone before their requests were carried out.
+        let _ = idle.recv().await;
+    };
     let _ = timeout(STOP_WITHIN, all).await;
 }
 
@@ -142,26 +146,23 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-/// The answer of a room that panicked.
-fn failed() -> Answer {
-    let message = "an operation failed unexpectedly";
-    let body = json!({"__type": "InternalFailure", "message": message});
-    text(StatusCode::INTERNAL_SERVER_ERROR, &body.to_string())
-}
-
 async fn one(
     stream: tokio::net::TcpStream,
     from: SocketAddr,
     router: Arc<Router>,
+    busy: mpsc::Sender<()>,
     mut stop: watch::Receiver<bool>,
 ) {
     let metrics = Arc::clone(&router.metrics);
     metrics.connections.fetch_add(1, Ordering::Relaxed);
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let router = Arc::clone(&router);
+        let (router, busy) = (Arc::clone(&router), busy.clone());
         async move {
             // What was begun is carried to its end and recorded, even if whoever asked has gone.
-            let answered = tokio::spawn(async move { router.answer(request, from.ip()).await });
+            let answered = tokio::spawn(async move {
+                let _busy = busy;
+                router.answer(request, from.ip()).await
+            });
             Ok::<Answer, Infallible>(answered.await.unwrap_or_else(|_| failed()))
         }
     });

@@ -107,25 +107,6 @@ impl ApiError {
         }
     }
 
-    /// The audit trail cannot be written, so nothing may be changed.
-    pub(crate) fn untold(why: &str) -> Self {
-        Self::unavailable(format!(
-            "the audit trail cannot be written ({why}); nothing was changed"
-        ))
-    }
-
-    /// The audit trail could not be written when all was done, so nothing may be answered for.
-    pub(crate) fn unaudited(why: &str, only_reads: bool) -> Self {
-        let what_of_it = if only_reads {
-            "nothing is answered before it can"
-        } else {
-            "what was asked for may have been done: look before you try again"
-        };
-        Self::unavailable(format!(
-            "the audit trail cannot be written ({why}); {what_of_it}"
-        ))
-    }
-
     pub(crate) fn body(&self) -> String {
         json!({"__type": self.exception, "message": self.message}).to_string()
     }

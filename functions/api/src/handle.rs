@@ -23,7 +23,7 @@ use crate::{
     parameters::parameters,
     ready::Ready,
     service::{Call, Service},
-    trail::{Entry, Trail},
+    trail::{Entry, Trail, UNTOLD, unrecorded},
 };
 
 /// The largest body (spec 10 §1).
@@ -112,10 +112,8 @@ impl Api {
             access_key: holder.access_key.clone(),
             is_session: holder.session.is_some(),
         };
-        if !told.only_reads
-            && let Some(why) = self.trail.trouble()
-        {
-            return respond(id, Err(ApiError::untold(&why)));
+        if !told.only_reads && self.trail.is_in_trouble() {
+            return respond(id, Err(ApiError::unavailable(UNTOLD)));
         }
         let caller = Caller::of_key(holder, self.context(source, told.agent));
         let answer = match service {
@@ -232,10 +230,9 @@ impl Api {
             only_reads: told.only_reads,
             additional: Value::Null,
         };
-        match self.trail.tell(entry).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(ApiError::unaudited(&error.to_string(), told.only_reads)),
-        }
+        let was_changed = entry.was_changed();
+        let told = self.trail.tell(entry).await;
+        told.map_err(|_| ApiError::unavailable(unrecorded(was_changed)))
     }
 }
 

@@ -22,6 +22,22 @@ pub struct Trail {
     refusals: RefusalLimit,
 }
 
+/// What those hear who want something changed that could not be recorded. Why it cannot is for the
+/// log: whoever asks may be a stranger.
+pub const UNTOLD: &str = "the audit trail cannot be written, and the server's log says why; this request \
+                          changed nothing, but if it was sent before, look what became of that";
+
+/// What is answered when a request was carried out, or refused, and the record of that is not written.
+pub const fn unrecorded(was_changed: bool) -> &'static str {
+    if was_changed {
+        "what was asked for was done, but the audit trail cannot be written, and the server's log says \
+         why: look before you ask again"
+    } else {
+        "the audit trail cannot be written, and the server's log says why; nothing is answered before \
+         it can"
+    }
+}
+
 /// One request and what became of it.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -37,6 +53,13 @@ pub struct Entry {
     pub request_id: String,
     pub only_reads: bool,
     pub additional: Value,
+}
+
+impl Entry {
+    /// Whether something is now as it was not before.
+    pub fn was_changed(&self) -> bool {
+        !self.only_reads && self.error.is_none()
+    }
 }
 
 impl Trail {
@@ -55,9 +78,9 @@ impl Trail {
         }
     }
 
-    /// Why nothing can be taken now: nothing may be changed then.
-    pub fn trouble(&self) -> Option<String> {
-        self.audit.trouble()
+    /// Whether nothing can be taken now: nothing may be changed then, and the answer is [`UNTOLD`].
+    pub fn is_in_trouble(&self) -> bool {
+        self.audit.trouble().is_some()
     }
 
     /// Takes an entry; a change that was made is on disk when this returns.
@@ -66,7 +89,7 @@ impl Trail {
         if matches!(entry.user, UserIdentity::Unknown { .. }) && !self.is_recorded(now).await? {
             return Ok(());
         }
-        let was_changed = !entry.only_reads && entry.error.is_none();
+        let was_changed = entry.was_changed();
         let cut = |text: &str| -> String { text.chars().take(TEXT_CHARACTERS_MAX).collect() };
         let record = AuditRecord {
             at: now,

@@ -462,17 +462,17 @@ async fn without_a_trail_nothing_is_answered() {
         503
         {
           "__type": "ServiceUnavailableException",
-          "message": "the audit trail cannot be written (failed to write the audit trail: the disk is full); what was asked for may have been done: look before you try again"
+          "message": "what was asked for was done, but the audit trail cannot be written, and the server's log says why: look before you ask again"
         }
         503
         {
           "__type": "ServiceUnavailableException",
-          "message": "the audit trail cannot be written (the disk is full); nothing was changed"
+          "message": "the audit trail cannot be written, and the server's log says why; this request changed nothing, but if it was sent before, look what became of that"
         }
         503
         {
           "__type": "ServiceUnavailableException",
-          "message": "the audit trail cannot be written (failed to write the audit trail: the disk is full); nothing is answered before it can"
+          "message": "the audit trail cannot be written, and the server's log says why; nothing is answered before it can"
         }
     "#]].assert_eq(&answer);
 }

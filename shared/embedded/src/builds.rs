@@ -14,7 +14,10 @@ use std::{
     io,
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -105,6 +108,9 @@ struct Shop {
     secrets: Arc<Secrets>,
     repositories: Vec<String>,
     slots: Arc<Semaphore>,
+    slots_max: usize,
+    /// Builds that wait for their turn get none any more.
+    drains: AtomicBool,
     keep: bool,
     log_bytes: u64,
     logs: Logs,
@@ -174,6 +180,7 @@ impl Builds {
             .map_err(system("find the agent's program"))?;
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let slots = options.concurrency.unwrap_or(processors).get();
+        let slots = slots.min(Semaphore::MAX_PERMITS);
         let secret_file = options.secrets.path().map(PathBuf::from);
         Ok(Self {
             shop: Arc::new(Shop {
@@ -188,7 +195,9 @@ impl Builds {
                 hidden: std::iter::once(data).chain(secret_file).collect(),
                 secrets: options.secrets,
                 repositories: options.repositories,
-                slots: Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS))),
+                slots: Arc::new(Semaphore::new(slots)),
+                slots_max: slots,
+                drains: AtomicBool::new(false),
                 keep: options.keep,
                 log_bytes: options.log_bytes,
                 logs,
@@ -204,9 +213,16 @@ impl Builds {
         self.shop.probes.choose(self.shop.isolation, image)
     }
 
-    /// How many builds run, or wait for their turn.
-    pub fn running(&self) -> usize {
-        self.shop.running().len()
+    /// How many builds run; those that wait for their turn are not among them.
+    pub fn at_work(&self) -> usize {
+        let free = self.shop.slots.available_permits();
+        self.shop.slots_max.saturating_sub(free)
+    }
+
+    /// From now on no build begins. Those that wait for their turn leave nothing behind, so they are
+    /// unknown to the next process, which is asked for them again.
+    pub fn drain(&self) {
+        self.shop.drains.store(true, Ordering::Relaxed);
     }
 
     /// What builds print.

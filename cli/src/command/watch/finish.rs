@@ -33,7 +33,7 @@ const TAIL_CHARACTERS: usize = 500;
 pub(super) fn finish(mut follower: Follower<'_>, ending: Ending) -> Result<Exit, Failure> {
     let exit = exit(&follower.progress, ending);
     read_reason(&mut follower)?;
-    tail(&mut follower)?;
+    tail(&mut follower);
     let terminal = follower.terminal;
     if terminal.output == Output::Text && ending != Ending::Interrupted {
         let verdict = tree::verdict(&follower.progress, terminal.colour);
@@ -94,16 +94,16 @@ fn only_waits(progress: &Progress) -> bool {
 }
 
 /// The end of the log of the action that failed.
-fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
+fn tail(follower: &mut Follower<'_>) {
     let Some((stage, action)) = follower.progress.failed() else {
-        return Ok(());
+        return;
     };
     let Some(id) = action.id.map(|id| id.to_string()) else {
-        return Ok(());
+        return;
     };
     let title = format!("{}/{}, the end of its log:", stage.name, action.name);
     if follower.manner.with_logs || !Logs::has_log(action.kind.category) {
-        return Ok(());
+        return;
     }
     let of = Of {
         pipeline: &follower.found.pipeline,
@@ -112,11 +112,20 @@ fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
         build: action.output.external_execution_id.as_deref(),
         is_over: true,
     };
-    follower.logs.read_to_end(follower.client, of)?;
+    // Whoever may not read it, or cannot for now, still gets the verdict.
+    if let Err(error) = follower.logs.read_to_end(follower.client, of) {
+        let failure = Failure::from(error);
+        let message = format!(
+            "warning: the end of the log of {}/{}: {failure}",
+            stage.name, action.name
+        );
+        follower.terminal.insist(&message);
+        return;
+    }
     let lines = follower.logs.tail(&id);
     let shown: Vec<&String> = lines.iter().filter(|line| says_something(line)).collect();
     if shown.is_empty() {
-        return Ok(());
+        return;
     }
     let terminal = follower.terminal;
     terminal.insist(&paint(&title, Style::Bold, terminal.colour));
@@ -124,7 +133,6 @@ fn tail(follower: &mut Follower<'_>) -> Result<(), Failure> {
         let line: String = harmless(line).chars().take(TAIL_CHARACTERS).collect();
         terminal.insist(&format!("  {line}"));
     }
-    Ok(())
 }
 
 /// Whether a line is more than the course of a build that CodeBuild's logs are full of.

@@ -124,9 +124,9 @@ impl<'a> Follower<'a> {
             if let Some(snapshot) = self.look()? {
                 // What an action wrote comes before the news of its end.
                 let is_over = !matches!(snapshot.status(), "InProgress" | "Stopping");
-                self.read_on(is_over, &interrupts, between)?;
+                let is_enough = self.read_on(is_over, &interrupts, between)?;
                 self.take(&snapshot);
-                if self.progress.is_over() {
+                if self.progress.is_over() && !is_enough {
                     self.read_on(true, &interrupts, between)?;
                 }
                 if self.progress.is_over() && !self.goes_on_elsewhere(&snapshot)? {
@@ -241,18 +241,18 @@ impl<'a> Follower<'a> {
     }
 
     /// Reads on in the logs; all that is left of them once the execution is over and each line is
-    /// shown, unless somebody interrupts that.
+    /// shown, unless somebody interrupts that. Whether that was to be the last of them.
     fn read_on(
         &mut self,
         is_over: bool,
         interrupts: &Interrupts,
         between: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let shows_lines =
             self.terminal.volume == Volume::Verbose || self.terminal.output == Output::Jsonl;
         for _ in 0..GOES_MAX {
             if self.read_logs()? || !is_over || !shows_lines {
-                return Ok(());
+                return Ok(false);
             }
             let pause = self.away.map_or(Duration::ZERO, |_| between);
             if interrupts.wait(pause) {
@@ -264,7 +264,7 @@ impl<'a> Follower<'a> {
         self.show.insist(&format!(
             "warning: the logs have more lines: pipewright logs {id}"
         ));
-        Ok(())
+        Ok(true)
     }
 
     /// Reads on in the logs of what is going on: their last lines are part of the tree. Whether all

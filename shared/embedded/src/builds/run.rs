@@ -1,7 +1,12 @@
 //! The life of one build: it waits for its turn, gets its inputs, runs, and leaves its outputs and
 //! a report.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use model::{
     Timestamp,
@@ -132,13 +137,19 @@ impl Build {
 
     /// Waits until fewer builds run than may.
     async fn turn(&mut self) -> Result<OwnedSemaphorePermit, Failure> {
-        let slots = Arc::clone(&self.shop.slots);
+        let shop = &self.shop;
+        let turn = async {
+            let permit = Arc::clone(&shop.slots).acquire_owned().await;
+            if shop.drains.load(Ordering::Relaxed) {
+                drop(permit);
+                return future::pending().await;
+            }
+            permit.map_err(|error| Failure::system("wait for the build's turn", &error))
+        };
         tokio::select! {
             biased;
             () = is_stopped(&mut self.stopped) => Err(Failure::stopped()),
-            permit = slots.acquire_owned() => {
-                permit.map_err(|error| Failure::system("wait for the build's turn", &error))
-            }
+            permit = turn => permit,
         }
     }
 
@@ -398,6 +409,6 @@ fn note(log: &mut LogWriter, text: &str) -> Result<(), Failure> {
 async fn is_stopped(stopped: &mut watch::Receiver<bool>) {
     if stopped.wait_for(|is_stopped| *is_stopped).await.is_err() {
         // Nobody can stop it any more.
-        std::future::pending::<()>().await;
+        future::pending::<()>().await;
     }
 }
