@@ -228,6 +228,30 @@ async fn a_build_that_waits_for_its_turn_can_be_stopped() {
 }
 
 #[tokio::test]
+async fn a_build_that_waits_for_its_turn_gets_none_when_the_server_stops() {
+    let shop = Shop::new(r#"echo '{"log":"ready"}'; read line; exit 1"#);
+    shop.put("in/source", "x").await;
+    for id in ["b1", "b2"] {
+        shop.builds.start(order(id)).await.unwrap();
+    }
+    shop.wait_for_line("ready").await;
+    shop.builds.drain();
+    assert_eq!(shop.builds.at_work(), 1);
+    shop.builds.stop("b1").await.unwrap();
+    assert_eq!(shop.finished("b1").await.status, BuildStatus::Stopped);
+    // It is offered the place, and gives it back.
+    for _ in 0..1_000_000 {
+        if shop.builds.at_work() == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(shop.builds.at_work(), 0);
+    let shop = shop.reopen();
+    assert_eq!(shop.builds.state("b2").await.unwrap(), BuildState::Unknown);
+}
+
+#[tokio::test]
 async fn no_more_builds_run_at_once_than_may() {
     // Each one would see the other's mark, which is outside of both directories.
     let script = format!("mkdir ../../mark || exit 1; rmdir ../../mark; {SUCCEEDED}");
