@@ -5,6 +5,9 @@
     reason = "a test that cannot read its own workspace has failed"
 )]
 
+pub mod emulator;
+pub mod python;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,0 +1,28 @@
+//! The ports on AWS: the same traits that `embedded` keeps on one machine, kept by services.
+//!
+//! * [`Clients`]: the SDK clients of a function, made from what Lambda's environment says;
+//!   [`Meter`] counts what they are asked for.
+//! * [`keys`]: every key of the one table; [`table`]: what is asked of it, and what its errors mean.
+//! * `store`, `projects`, `build_records`, `access_keys`, `cursors`: rows of that table.
+//! * `objects`: S3. `queues`: SQS. `bus`: EventBridge. `builds`: ECS. `logs`, `audit`: CloudWatch Logs.
+//! * `secrets`, `master_key`: Secrets Manager and Parameter Store.
+//!
+//! Nothing here decides anything: an adapter turns a port's call into requests, and answers into
+//! what the port says.
+
+mod clients;
+mod clock;
+mod failed;
+pub mod keys;
+mod meter;
+mod random;
+mod settings;
+pub mod table;
+
+pub use clients::Clients;
+pub use clock::SystemClock;
+pub use failed::Asked;
+pub use meter::{Meter, Metered};
+pub use random::SystemRandom;
+pub use settings::{Settings, SettingsError};
+pub use table::Table;

@@ -1,0 +1,2 @@
+//! table
+pub struct Table;

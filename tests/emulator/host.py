@@ -1,0 +1,17 @@
+"""The AWS emulator, for as long as whoever started it holds its standard input open."""
+
+import os
+import sys
+import threading
+
+from ministack.app import main
+
+
+def end_with_parent():
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+sys.argv = ["ministack"]
+main()
