@@ -1,6 +1,6 @@
 //! A state change was announced: who is told, and how.
 //!
-//! * [`event`] makes of a change the event that it is in AWS; [`feed()`] gives all of them in order.
+//! * [`Event`] is what a change is in AWS; [`feed()`] gives all of them in order.
 //! * [`pattern`] says which events somebody wants; [`rules`] is the file with who wants what.
 //! * [`Notifier`] goes through the journal for each target: webhooks, mail, commands. Approvals are
 //!   questions, and whoever is asked gets a link on which to answer.
@@ -9,7 +9,6 @@
 
 mod approval;
 mod channel;
-pub mod event;
 pub mod feed;
 mod letter;
 mod notifier;
@@ -18,10 +17,10 @@ pub mod rules;
 mod time;
 
 pub use approval::Links;
-pub use event::Event;
 pub use feed::{Position, feed};
 pub use notifier::{
     AGE_MAX, ATTEMPTS_MAX, Moved, Next, Notifier, PAUSE_FIRST, PAUSE_MAX, Ran, Trouble,
 };
 pub use pattern::Pattern;
+pub use ports::Event;
 pub use rules::Config;

@@ -1,16 +1,6 @@
-//! Times, as events and mails show them.
+//! Times, as approvals and mails show them.
 
 use model::Timestamp;
-
-/// To the second, as envelopes have it: `2020-01-24T22:03:07Z`.
-pub(crate) fn seconds(at: Timestamp) -> String {
-    formatted(at, "%Y-%m-%dT%H:%M:%SZ")
-}
-
-/// To the millisecond, as details have it: `2023-10-26T13:49:39.208Z`.
-pub(crate) fn millis(at: Timestamp) -> String {
-    formatted(at, "%Y-%m-%dT%H:%M:%S.%3fZ")
-}
 
 /// To the minute, as approvals have it: `2016-07-07T20:22Z`.
 pub(crate) fn minutes(at: Timestamp) -> String {
@@ -35,14 +25,8 @@ mod tests {
     #[test]
     fn a_time_is_cut_and_never_rounded() {
         let at = Timestamp(1_698_328_179_999);
-        assert_eq!(seconds(at), "2023-10-26T13:49:39Z");
-        assert_eq!(millis(at), "2023-10-26T13:49:39.999Z");
-        assert_eq!(
-            millis(Timestamp(1_698_328_179_008)),
-            "2023-10-26T13:49:39.008Z"
-        );
         assert_eq!(minutes(at), "2023-10-26T13:49Z");
         assert_eq!(people(at), "2023-10-26 13:49 UTC");
-        assert_eq!(seconds(Timestamp(i64::MAX)), "1970-01-01T00:00:00Z");
+        assert_eq!(people(Timestamp(i64::MAX)), "1970-01-01 00:00 UTC");
     }
 }

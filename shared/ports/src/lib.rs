@@ -8,7 +8,7 @@
 //! * [`builds`], [`projects`], [`logs`]: what runs builds, and how; what they printed.
 //! * [`build_records`]: which builds there were, and how they ended.
 //! * [`repositories`]: git repositories by name.
-//! * [`bus`]: announced changes and questions to people.
+//! * [`bus`]: announced changes and questions to people; [`event`]: what a change is to a listener.
 //! * [`access_keys`]: whose requests are taken; [`audit`]: what was asked for.
 //! * [`cursors`]: how far somebody has read the journal.
 //! * [`clock`], [`random`]: time and chance, which nothing else may touch.
@@ -27,6 +27,7 @@ pub mod clock;
 pub mod contract;
 pub mod cursors;
 pub mod deliver;
+pub mod event;
 pub mod logs;
 #[cfg(feature = "contract")]
 pub mod nobody;
@@ -46,6 +47,7 @@ pub use bus::EventBus;
 pub use clock::Clock;
 pub use cursors::Cursors;
 pub use deliver::deliver;
+pub use event::Event;
 pub use logs::{BuildLogs, LogPiece};
 pub use objects::ObjectStore;
 pub use projects::{ProjectRecords, ProjectStore};

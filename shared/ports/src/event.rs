@@ -1,19 +1,19 @@
-//! An announced change as the EventBridge event that it is in AWS (spec 40 §1–2).
+//! An announced change as the EventBridge event that it is in AWS (spec 40 §1–2): one shape for
+//! whoever listens to the feed, and for the bus of an account.
 
 use model::{
-    Change, Subject,
+    Change, Subject, Timestamp,
     change::{ActionChange, EventState},
     declaration::ActionTypeId,
     derive,
     job::{FailureType, JobArtifact},
     state::{Trigger, TriggerType},
 };
-use ports::Account;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::time;
+use crate::Account;
 
 /// The number, within its execution, of the change with which a fresh run enters its first stage:
 /// only its own start comes before.
@@ -124,7 +124,7 @@ impl Event {
             detail_type,
             source: "aws.codepipeline",
             account: id.clone(),
-            time: time::seconds(change.at),
+            time: seconds(change.at),
             region: region.clone(),
             resources: [format!(
                 "arn:aws:codepipeline:{region}:{id}:{}",
@@ -149,7 +149,7 @@ fn detail(change: &Change, account: &Account) -> Detail {
     let mut detail = Detail {
         pipeline: change.pipeline.clone(),
         execution_id: change.execution.to_string(),
-        start_time: time::millis(change.started),
+        start_time: millis(change.started),
         stage: None,
         stage_last_retry_attempt_time: None,
         execution_trigger: None,
@@ -182,7 +182,7 @@ fn detail(change: &Change, account: &Account) -> Detail {
         } => {
             detail.state = *state;
             detail.stage = Some(stage.clone());
-            detail.stage_last_retry_attempt_time = last_retry.map(time::millis);
+            detail.stage_last_retry_attempt_time = last_retry.map(millis);
             // AWS counts from 0 there, and nowhere else.
             if *state == EventState::Started && change.sequence == FIRST_STAGE_STARTED {
                 detail.pipeline_execution_attempt = 0.0;
@@ -258,4 +258,37 @@ fn cut(mut text: String) -> String {
         text.truncate(end);
     }
     text
+}
+
+/// To the second, as envelopes have it: `2020-01-24T22:03:07Z`.
+fn seconds(at: Timestamp) -> String {
+    formatted(at, "%Y-%m-%dT%H:%M:%SZ")
+}
+
+/// To the millisecond, as details have it: `2023-10-26T13:49:39.208Z`.
+fn millis(at: Timestamp) -> String {
+    formatted(at, "%Y-%m-%dT%H:%M:%S.%3fZ")
+}
+
+fn formatted(at: Timestamp, format: &str) -> String {
+    // No clock tells a time that is out of range; a damaged row may.
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_cut_and_never_rounded() {
+        let at = Timestamp(1_698_328_179_999);
+        assert_eq!(seconds(at), "2023-10-26T13:49:39Z");
+        assert_eq!(millis(at), "2023-10-26T13:49:39.999Z");
+        assert_eq!(
+            millis(Timestamp(1_698_328_179_008)),
+            "2023-10-26T13:49:39.008Z"
+        );
+        assert_eq!(seconds(Timestamp(i64::MAX)), "1970-01-01T00:00:00Z");
+    }
 }
