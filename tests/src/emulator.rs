@@ -111,6 +111,11 @@ impl Emulator {
         self.port
     }
 
+    /// Its process: what it runs, functions among it, are children of this one.
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it printed.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")

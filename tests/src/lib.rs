@@ -6,6 +6,8 @@
 )]
 
 pub mod emulator;
+pub mod http;
+pub mod proxy;
 pub mod python;
 
 use std::{
