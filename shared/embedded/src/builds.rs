@@ -42,7 +42,6 @@ mod directory;
 mod envelope;
 mod inputs;
 mod leftovers;
-mod outcome;
 mod outputs;
 mod run;
 

@@ -13,6 +13,17 @@ use crate::{
     project::{BuildVariable, Project},
 };
 
+mod course;
+mod order;
+mod outcome;
+mod remote;
+
+pub use course::{PHASES, note_phase};
+pub use outcome::{Failure, Progress, blame, with_causes};
+pub use remote::{
+    AgentHeard, AgentInput, AgentOffer, AgentOrder, AgentPlace, OUTPUT_BYTES_MAX, RemoteInput,
+};
+
 /// An order to run one build, as a provider gives it to the runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

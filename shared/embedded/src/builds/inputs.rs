@@ -10,13 +10,13 @@ use std::{
 };
 
 use model::{
-    build::{BuildOrder, BuildStatus, EnvelopeInput},
+    build::{BuildOrder, BuildStatus, EnvelopeInput, Failure},
     job::JobArtifact,
 };
 use ports::{ObjectStore, objects::ObjectError};
 use serde::Deserialize;
 
-use super::{directory::Directory, outcome::Failure};
+use super::directory::Directory;
 use crate::sandbox::{Ambient, program};
 
 /// The largest artifact that may be a reference to a commit instead of the files themselves.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use model::{
-    build::{BuildOrder, BuildReport, BuildStatus},
+    build::{BuildOrder, BuildReport, BuildStatus, Failure, with_causes},
     job::JobArtifact,
 };
 use ports::{
@@ -14,7 +14,6 @@ use ports::{
 use super::{
     directory::{self, Directory},
     envelope::output_path,
-    outcome::{Failure, with_causes},
 };
 
 /// The largest artifact (spec 50).

@@ -10,7 +10,9 @@ use std::{
 
 use model::{
     Timestamp,
-    build::{BuildOrder, BuildReport, BuildStatus, EnvelopeInput},
+    build::{
+        BuildOrder, BuildReport, BuildStatus, EnvelopeInput, Failure, Progress, blame, with_causes,
+    },
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
@@ -24,9 +26,7 @@ use super::{
     directory::{self, Directory},
     envelope::{self, Facts},
     inputs::{self, Sources},
-    leftovers,
-    outcome::{Failure, Progress, blame, with_causes},
-    outputs,
+    leftovers, outputs,
 };
 use crate::{
     logs::LogWriter,
@@ -63,7 +63,10 @@ pub(super) async fn run(shop: Arc<Shop>, order: BuildOrder, choice: Choice, line
         to_waiting: say_over,
     };
     let now = shop.clock.now();
-    let progress = Progress::new(choice.kind.name(), &order.id, now).telling(&course);
+    let progress = Progress::new(choice.kind.name(), &order.id, now);
+    for phase in progress.phases() {
+        course.tell(phase.clone());
+    }
     let mut build = Build {
         directory: shop.directory(&order.id),
         shop,
@@ -155,6 +158,9 @@ impl Build {
 
     async fn build(&mut self) -> Result<BuildReport, Failure> {
         self.progress.enter("PROVISIONING", self.now());
+        if let Some(phase) = self.progress.phases().last() {
+            self.course.tell(phase.clone());
+        }
         self.directory
             .create()
             .map_err(|error| Failure::system("create the build's directory", &error))?;
@@ -176,7 +182,7 @@ impl Build {
             () = is_stopped(&mut self.stopped) => return Err(Failure::stopped()),
             inputs = inputs::fetch(&sources, &self.order, &self.directory) => inputs?,
         };
-        let project = envelope::project_name(&self.order);
+        let project = self.order.project_name();
         let number = match self.order.number {
             Some(number) => number,
             None => leftovers::next_number(&self.shop.builds, project, self.now())
@@ -190,10 +196,10 @@ impl Build {
     }
 
     async fn pull(&mut self) -> Result<(), Failure> {
-        let (Kind::Container(engine), Some(image)) = (self.choice.kind, self.image()) else {
+        let (Kind::Container(engine), Some(image)) = (self.choice.kind, self.order.image()) else {
             return Ok(());
         };
-        let name = image.clone();
+        let (image, name) = (image.to_owned(), image.to_owned());
         let pulled = tokio::task::spawn_blocking(move || container::pull(engine, &name));
         tokio::select! {
             () = is_stopped(&mut self.stopped) => Err(Failure::stopped()),
@@ -201,13 +207,6 @@ impl Build {
                 Ok(pulled) => pulled.map_err(|said| Failure::image(&image, &said)),
                 Err(error) => Err(Failure::system("pull the image", &error)),
             }
-        }
-    }
-
-    fn image(&self) -> Option<String> {
-        match &self.order.what {
-            model::build::BuildKind::Project { project, .. } => project.environment.image.clone(),
-            model::build::BuildKind::Commands { .. } => None,
         }
     }
 
@@ -282,7 +281,8 @@ impl Build {
     async fn attempt(&mut self, log: LogWriter) -> Result<Ended, Failure> {
         let cache = self.cache()?;
         let (shop, directory) = (Arc::clone(&self.shop), self.directory.clone());
-        let (kind, name, image) = (self.choice.kind, self.order.id.clone(), self.image());
+        let (kind, name) = (self.choice.kind, self.order.id.clone());
+        let image = self.order.image().map(str::to_owned);
         let course = self.course.clone();
         // To put a sandbox together takes a look at much of this machine's files.
         let begin = move || {
@@ -347,10 +347,10 @@ impl Build {
 
     /// The project's cache, and the place for it in the room.
     fn cache(&self) -> Result<Option<PathBuf>, Failure> {
-        if !envelope::has_cache(&self.order) {
+        if !self.order.has_cache() {
             return Ok(None);
         }
-        let project = envelope::project_name(&self.order);
+        let project = self.order.project_name();
         let cache = self.shop.builds.join(".cache").join(project);
         let made = directory::create_private(&cache);
         let at = self.directory.room().join("cache");

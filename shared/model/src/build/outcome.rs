@@ -2,28 +2,24 @@
 
 use std::{collections::BTreeMap, error::Error, fmt::Write};
 
-use model::{
-    Timestamp,
-    build::{BuildPhase, BuildReport, BuildStatus},
-};
-
-use super::course::Course;
+use super::{BuildPhase, BuildReport, BuildStatus};
+use crate::Timestamp;
 
 /// The deepest chain of causes that a message tells.
 const CAUSES: usize = 8;
 
 /// Why a build could not run, or could not be brought to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) phase: &'static str,
-    pub(crate) status: BuildStatus,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+pub struct Failure {
+    pub phase: &'static str,
+    pub status: BuildStatus,
+    pub code: &'static str,
+    pub message: String,
 }
 
 impl Failure {
     /// An input is not what it should be.
-    pub(crate) fn source(status: BuildStatus, message: String) -> Self {
+    pub fn source(status: BuildStatus, message: String) -> Self {
         Self {
             phase: "DOWNLOAD_SOURCE",
             status,
@@ -33,7 +29,7 @@ impl Failure {
     }
 
     /// This machine failed before the build began.
-    pub(crate) fn system(doing: &str, error: &dyn Error) -> Self {
+    pub fn system(doing: &str, error: &dyn Error) -> Self {
         Self {
             phase: "PROVISIONING",
             status: BuildStatus::Fault,
@@ -43,7 +39,7 @@ impl Failure {
     }
 
     /// The engine cannot get the image (spec 70 §3).
-    pub(crate) fn image(image: &str, said: &str) -> Self {
+    pub fn image(image: &str, said: &str) -> Self {
         Self {
             phase: "PROVISIONING",
             status: BuildStatus::Failed,
@@ -53,7 +49,7 @@ impl Failure {
     }
 
     /// An output could not be stored.
-    pub(crate) fn upload(status: BuildStatus, message: String) -> Self {
+    pub fn upload(status: BuildStatus, message: String) -> Self {
         Self {
             phase: "UPLOAD_ARTIFACTS",
             status,
@@ -62,7 +58,7 @@ impl Failure {
         }
     }
 
-    pub(crate) fn stopped() -> Self {
+    pub fn stopped() -> Self {
         Self {
             phase: "QUEUED",
             status: BuildStatus::Stopped,
@@ -73,7 +69,7 @@ impl Failure {
 }
 
 /// A message with what caused it.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     for _ in 0..CAUSES {
@@ -87,50 +83,49 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
 
 /// The runner's own part of a report: the phases up to the agent's first (spec 70 §3).
 #[derive(Clone, Debug)]
-pub(crate) struct Progress {
+pub struct Progress {
     phases: Vec<BuildPhase>,
     isolation: String,
     log_stream: String,
-    course: Course,
 }
 
 impl Progress {
-    pub(crate) fn new(isolation: &str, log_stream: &str, now: Timestamp) -> Self {
+    pub fn new(isolation: &str, log_stream: &str, now: Timestamp) -> Self {
         let mut progress = Self {
             phases: Vec::new(),
             isolation: isolation.to_owned(),
             log_stream: log_stream.to_owned(),
-            course: Course::default(),
         };
         progress.enter("SUBMITTED", now);
         progress.enter("QUEUED", now);
         progress
     }
 
-    /// The same, told to those who ask while the build runs.
-    pub(crate) fn telling(self, course: &Course) -> Self {
-        for phase in &self.phases {
-            course.tell(phase.clone());
-        }
+    /// The same part, with phases that were recorded earlier.
+    pub fn of(isolation: &str, log_stream: &str, phases: Vec<BuildPhase>) -> Self {
         Self {
-            course: course.clone(),
-            ..self
+            phases,
+            isolation: isolation.to_owned(),
+            log_stream: log_stream.to_owned(),
         }
     }
 
+    /// The phases so far.
+    pub fn phases(&self) -> &[BuildPhase] {
+        &self.phases
+    }
+
     /// Ends the phase that lasts, as a success, and begins the next one.
-    pub(crate) fn enter(&mut self, phase: &str, now: Timestamp) {
+    pub fn enter(&mut self, phase: &str, now: Timestamp) {
         self.leave(now);
-        let phase = BuildPhase {
+        self.phases.push(BuildPhase {
             phase_type: phase.to_owned(),
             phase_status: "SUCCEEDED".to_owned(),
             started: now,
             ended: None,
             status_code: None,
             message: None,
-        };
-        self.course.tell(phase.clone());
-        self.phases.push(phase);
+        });
     }
 
     fn leave(&mut self, now: Timestamp) {
@@ -140,7 +135,7 @@ impl Progress {
     }
 
     /// The agent's report with what came before it.
-    pub(crate) fn complete(&self, mut report: BuildReport, now: Timestamp) -> BuildReport {
+    pub fn complete(&self, mut report: BuildReport, now: Timestamp) -> BuildReport {
         let mut before = self.clone();
         // What came before it ended when the agent began.
         let begun = report.phases.first().map(|phase| phase.started);
@@ -155,7 +150,7 @@ impl Progress {
     }
 
     /// The report of a build that has none of its agent.
-    pub(crate) fn fail(&self, failure: &Failure, now: Timestamp) -> BuildReport {
+    pub fn fail(&self, failure: &Failure, now: Timestamp) -> BuildReport {
         let report = BuildReport {
             status: failure.status,
             phases: Vec::new(),
@@ -172,7 +167,7 @@ impl Progress {
 }
 
 /// Records a failure in the phase where it happened, which may have begun already.
-pub(crate) fn blame(report: &mut BuildReport, failure: &Failure, now: Timestamp) {
+pub fn blame(report: &mut BuildReport, failure: &Failure, now: Timestamp) {
     report.status = failure.status;
     let phases = &mut report.phases;
     let index = phases
@@ -277,13 +272,13 @@ mod tests {
         assert_eq!(report.status, BuildStatus::Failed);
     }
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed to write")]
+    struct Write(#[source] std::io::Error);
+
     #[test]
     fn causes_are_told() {
         let cause = std::io::Error::other("disk full");
-        let error = ports::builds::BuildError::System {
-            doing: "write".to_owned(),
-            source: cause,
-        };
-        assert_eq!(with_causes(&error), "failed to write: disk full");
+        assert_eq!(with_causes(&Write(cause)), "failed to write: disk full");
     }
 }
