@@ -10,19 +10,36 @@
 //! Nothing here decides anything: an adapter turns a port's call into requests, and answers into
 //! what the port says.
 
+pub mod batch;
+mod bus;
+#[cfg(test)]
+mod answers;
+mod audit;
 mod clients;
 mod clock;
 mod failed;
+pub mod gateway;
 pub mod keys;
+mod master_key;
 mod meter;
+mod queues;
 mod random;
+mod repositories;
+mod secrets;
 mod settings;
 pub mod table;
 
+pub use batch::{Batch, Message};
+pub use bus::Bus;
+pub use audit::AuditLog;
 pub use clients::Clients;
 pub use clock::SystemClock;
 pub use failed::Asked;
+pub use master_key::{MasterKey, MasterKeyError};
 pub use meter::{Meter, Metered};
+pub use queues::{HOPS_MAX, Queues};
 pub use random::SystemRandom;
+pub use repositories::NoRepositories;
+pub use secrets::{Secrets, SecretsUnavailable};
 pub use settings::{Settings, SettingsError};
 pub use table::Table;
