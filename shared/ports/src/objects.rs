@@ -276,6 +276,13 @@ pub enum ObjectError {
     /// The stored bytes are not those that were put.
     #[error("object `{key}` in bucket `{bucket}` is damaged: its SHA-256 is not the recorded one")]
     Damaged { bucket: String, key: String },
+    /// Whoever runs this has no right to it; it may be there or not.
+    #[error("access is denied: failed to {doing}")]
+    Denied {
+        doing: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("failed to {doing}")]
     System {
         doing: String,

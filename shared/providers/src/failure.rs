@@ -18,6 +18,7 @@ pub(crate) fn of_source_object(error: &ObjectError) -> ErrorDetails {
     match error {
         ObjectError::NoSuchKey { .. } | ObjectError::NoSuchVersion { .. } => unavailable(error),
         ObjectError::NoSuchBucket(_) | ObjectError::InvalidName(_) => configuration(error),
+        ObjectError::Denied { .. } => permission(told(error)),
         ObjectError::Exists { .. }
         | ObjectError::NotEmpty(_)
         | ObjectError::Precondition { .. }
@@ -37,6 +38,7 @@ pub(crate) fn of_input(artifact: &str, error: &ObjectError) -> ErrorDetails {
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::NoSuchBucket(_)
         | ObjectError::InvalidName(_) => ErrorDetails::configuration(text),
+        ObjectError::Denied { .. } => permission(text),
         ObjectError::Exists { .. }
         | ObjectError::NotEmpty(_)
         | ObjectError::Precondition { .. }
@@ -55,6 +57,7 @@ pub(crate) fn of_output(artifact: &str, error: &ObjectError) -> ErrorDetails {
         ObjectError::NoSuchBucket(_) | ObjectError::InvalidName(_) => {
             ErrorDetails::configuration(text)
         }
+        ObjectError::Denied { .. } => permission(text),
         ObjectError::NoSuchKey { .. }
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::Exists { .. }
@@ -69,6 +72,7 @@ pub(crate) fn of_output(artifact: &str, error: &ObjectError) -> ErrorDetails {
 pub(crate) fn of_target(error: &ObjectError) -> ErrorDetails {
     match error {
         ObjectError::NoSuchBucket(_) | ObjectError::InvalidName(_) => configuration(error),
+        ObjectError::Denied { .. } => permission(told(error)),
         ObjectError::NoSuchKey { .. }
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::Exists { .. }
@@ -121,6 +125,13 @@ fn unavailable(error: &dyn Error) -> ErrorDetails {
     }
 }
 
+fn permission(message: String) -> ErrorDetails {
+    ErrorDetails {
+        code: FailureType::PermissionError,
+        message,
+    }
+}
+
 fn configuration(error: &dyn Error) -> ErrorDetails {
     ErrorDetails::configuration(told(error))
 }
@@ -144,11 +155,13 @@ fn told(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use FailureType::{ConfigurationError, RevisionUnavailable, SystemUnavailable};
+    use FailureType::{
+        ConfigurationError, PermissionError, RevisionUnavailable, SystemUnavailable,
+    };
 
     use super::*;
 
-    fn object_errors() -> [ObjectError; 6] {
+    fn object_errors() -> [ObjectError; 7] {
         let (bucket, key) = ("b".to_owned(), "k".to_owned());
         [
             ObjectError::NoSuchBucket(bucket.clone()),
@@ -163,6 +176,10 @@ mod tests {
             },
             ObjectError::InvalidName("the key is empty".to_owned()),
             ObjectError::Damaged { bucket, key },
+            ObjectError::Denied {
+                doing: "read".to_owned(),
+                source: "403 AccessDenied".into(),
+            },
             ObjectError::System {
                 doing: "read".to_owned(),
                 source: "no such device".into(),
@@ -173,12 +190,13 @@ mod tests {
     #[test]
     fn every_failure_of_an_object_store_has_its_meaning() {
         let (c, r, s) = (ConfigurationError, RevisionUnavailable, SystemUnavailable);
+        let p = PermissionError;
         let errors = object_errors();
         let codes = |of: fn(&ObjectError) -> ErrorDetails| errors.each_ref().map(|e| of(e).code);
-        assert_eq!(codes(of_source_object), [c, r, r, c, s, s]);
-        assert_eq!(codes(|e| of_input("A", e)), [c, c, c, c, s, s]);
-        assert_eq!(codes(|e| of_output("A", e)), [c, s, s, c, s, s]);
-        assert_eq!(codes(of_target), [c, s, s, c, s, s]);
+        assert_eq!(codes(of_source_object), [c, r, r, c, s, p, s]);
+        assert_eq!(codes(|e| of_input("A", e)), [c, c, c, c, s, p, s]);
+        assert_eq!(codes(|e| of_output("A", e)), [c, s, s, c, s, p, s]);
+        assert_eq!(codes(of_target), [c, s, s, c, s, p, s]);
     }
 
     #[test]

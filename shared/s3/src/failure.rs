@@ -20,6 +20,7 @@ pub(crate) fn of_objects(error: &ObjectError) -> S3Error {
             S3ErrorCode::PreconditionFailed
         }
         ObjectError::InvalidName(_) => S3ErrorCode::InvalidArgument,
+        ObjectError::Denied { .. } => S3ErrorCode::AccessDenied,
         ObjectError::Damaged { .. } => S3ErrorCode::InternalError,
         ObjectError::System { .. } => return system(error),
     };
@@ -181,6 +182,14 @@ mod tests {
                 },
                 "InternalError",
                 500,
+            ),
+            (
+                ObjectError::Denied {
+                    doing: "read it".to_owned(),
+                    source: "a policy".into(),
+                },
+                "AccessDenied",
+                403,
             ),
             (system("odd"), "InternalError", 500),
             (system("the disk is full"), "ServiceUnavailable", 503),

@@ -87,6 +87,7 @@ fn unreadable(artifact: &JobArtifact, error: &ObjectError) -> Failure {
         | ObjectError::NoSuchKey { .. }
         | ObjectError::NoSuchVersion { .. }
         | ObjectError::InvalidName(_)
+        | ObjectError::Denied { .. }
         | ObjectError::Damaged { .. } => BuildStatus::Failed,
         ObjectError::Exists { .. }
         | ObjectError::NotEmpty(_)
