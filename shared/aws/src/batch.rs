@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use serde_json::Value;
 use thiserror::Error;
 
 /// The messages of one call of a function.
@@ -28,41 +29,27 @@ pub struct Message {
     pub received: u32,
 }
 
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("a message of the batch has no id, so it could not be given back")]
-pub struct NoId;
+/// Why an event is no batch of messages.
+#[derive(Debug, Error)]
+pub enum BatchError {
+    #[error("the event is no batch of messages of a queue")]
+    Form(#[from] serde_json::Error),
+    #[error("a message of the batch has no id, so it could not be given back")]
+    NoId,
+}
 
-impl TryFrom<SqsEvent> for Batch {
-    type Error = NoId;
-
-    fn try_from(event: SqsEvent) -> Result<Self, NoId> {
+impl Batch {
+    /// The batch that an event is.
+    pub fn read(event: Value) -> Result<Self, BatchError> {
+        let event: SqsEvent = serde_json::from_value(event)?;
         let messages = event.records.into_iter().map(Message::try_from);
         Ok(Self {
             messages: messages.collect::<Result<_, _>>()?,
         })
     }
-}
 
-impl TryFrom<SqsMessage> for Message {
-    type Error = NoId;
-
-    fn try_from(message: SqsMessage) -> Result<Self, NoId> {
-        let attribute = |name: &str| message.attributes.get(name);
-        Ok(Self {
-            group: attribute("MessageGroupId").cloned(),
-            sent: attribute("SentTimestamp").and_then(|at| at.parse().ok()),
-            received: attribute("ApproximateReceiveCount")
-                .and_then(|count| count.parse().ok())
-                .unwrap_or(1),
-            id: message.message_id.filter(|id| !id.is_empty()).ok_or(NoId)?,
-            body: message.body.unwrap_or_default(),
-        })
-    }
-}
-
-impl Batch {
     /// What Lambda is told when the messages at these places failed.
-    pub fn response(&self, failed: &HashSet<usize>) -> SqsBatchResponse {
+    pub fn response(&self, failed: &HashSet<usize>) -> Value {
         let mut broken: HashSet<&str> = HashSet::new();
         let mut back = Vec::new();
         for (place, message) in self.messages.iter().enumerate() {
@@ -75,7 +62,28 @@ impl Batch {
         }
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = back.into_iter().map(failure).collect();
-        response
+        // Texts in a list: there is nothing that could not be written.
+        serde_json::to_value(response).unwrap_or_default()
+    }
+}
+
+impl TryFrom<SqsMessage> for Message {
+    type Error = BatchError;
+
+    fn try_from(message: SqsMessage) -> Result<Self, BatchError> {
+        let attribute = |name: &str| message.attributes.get(name);
+        Ok(Self {
+            group: attribute("MessageGroupId").cloned(),
+            sent: attribute("SentTimestamp").and_then(|at| at.parse().ok()),
+            received: attribute("ApproximateReceiveCount")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(1),
+            id: message
+                .message_id
+                .filter(|id| !id.is_empty())
+                .ok_or(BatchError::NoId)?,
+            body: message.body.unwrap_or_default(),
+        })
     }
 }
 
@@ -87,6 +95,8 @@ fn failure(id: String) -> BatchItemFailure {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const MESSAGES: usize = 10;
@@ -104,9 +114,12 @@ mod tests {
     }
 
     fn back(batch: &Batch, failed: &HashSet<usize>) -> Vec<usize> {
-        let response = batch.response(failed).batch_item_failures;
-        let places = response.iter().map(|one| one.item_identifier.parse());
-        places.map(|place| place.expect("a number")).collect()
+        let response = batch.response(failed);
+        let ids = response["batchItemFailures"]
+            .as_array()
+            .expect("it is a list");
+        let ids = ids.iter().filter_map(|one| one["itemIdentifier"].as_str());
+        ids.map(|id| id.parse().expect("a number")).collect()
     }
 
     /// Every set of messages that may fail.
@@ -145,30 +158,29 @@ mod tests {
 
     #[test]
     fn the_answer_has_the_form_that_lambda_reads() {
-        let response = batch(None).response(&HashSet::from([3]));
-        let json = serde_json::to_string(&response).expect("it can be written");
-        assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"3"}]}"#);
+        let one = batch(None).response(&HashSet::from([3]));
+        assert_eq!(one, json!({"batchItemFailures": [{"itemIdentifier": "3"}]}));
         let none = batch(None).response(&HashSet::new());
-        let json = serde_json::to_string(&none).expect("it can be written");
-        assert_eq!(json, r#"{"batchItemFailures":[]}"#);
+        assert_eq!(none, json!({"batchItemFailures": []}));
     }
 
     #[test]
     fn a_message_without_an_id_fails_the_batch_and_is_not_lost() {
-        let event: SqsEvent =
-            serde_json::from_str(r#"{"Records": [{"messageId": "", "body": "{}"}]}"#)
-                .expect("it is a batch");
-        assert_eq!(Batch::try_from(event).err(), Some(NoId));
+        let event = json!({"Records": [{"messageId": "", "body": "{}"}]});
+        assert!(matches!(Batch::read(event), Err(BatchError::NoId)));
+        let event = json!({"Records": [{"body": "{}"}]});
+        assert!(matches!(Batch::read(event), Err(BatchError::NoId)));
+        let event = json!({"detail": {}});
+        assert!(matches!(Batch::read(event), Err(BatchError::Form(_))));
     }
 
     #[test]
     fn a_message_says_whose_it_is_and_when_it_was_sent() {
-        let event: SqsEvent = serde_json::from_str(
-            r#"{"Records": [{"messageId": "m", "body": "b", "attributes": {
-                "MessageGroupId": "web", "SentTimestamp": "17", "ApproximateReceiveCount": "3"}}]}"#,
-        )
-        .expect("it is a batch");
-        let batch = Batch::try_from(event).expect("it has an id");
+        let attributes = json!({
+            "MessageGroupId": "web", "SentTimestamp": "17", "ApproximateReceiveCount": "3",
+        });
+        let message = json!({"messageId": "m", "body": "b", "attributes": attributes});
+        let batch = Batch::read(json!({ "Records": [message] })).expect("it has an id");
         let expected = Message {
             id: "m".to_owned(),
             group: Some("web".to_owned()),

@@ -15,6 +15,8 @@ use thiserror::Error;
 /// Why an event is no request.
 #[derive(Debug, Error)]
 pub enum GatewayError {
+    #[error("the event is no request of an HTTP API with payload 2.0")]
+    Form(#[from] serde_json::Error),
     #[error("the event has no path: it is no request of an HTTP API with payload 2.0")]
     NoPath,
     #[error("the request's body is not the base64 that it is said to be")]
@@ -33,7 +35,8 @@ pub struct Received {
 }
 
 /// The request that an event is.
-pub fn request(event: ApiGatewayV2httpRequest) -> Result<Received, GatewayError> {
+pub fn request(event: Value) -> Result<Received, GatewayError> {
+    let event: ApiGatewayV2httpRequest = serde_json::from_value(event)?;
     let context = event.request_context;
     let mut target = event
         .raw_path
@@ -107,10 +110,6 @@ fn is_text(content_type: &HeaderValue) -> bool {
 mod tests {
     use super::*;
 
-    fn received(event: Value) -> Result<Received, GatewayError> {
-        request(serde_json::from_value(event).expect("it has the form of an event"))
-    }
-
     fn event(more: &Value) -> Value {
         let mut event = json!({
             "version": "2.0",
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_request_is_as_it_came() {
-        let received = received(event(&json!({"body": "{}"}))).expect("it is a request");
+        let received = request(event(&json!({"body": "{}"}))).expect("it is a request");
         let request = received.request;
         assert_eq!(request.method(), "POST");
         assert_eq!(request.uri(), "/approvals/a~b?b=2&a=%20+x");
@@ -147,17 +146,17 @@ mod tests {
     #[test]
     fn a_body_that_was_encoded_is_decoded_and_one_that_is_broken_is_refused() {
         let encoded = json!({"body": "AP8=", "isBase64Encoded": true});
-        let bytes = received(event(&encoded)).expect("it is a request");
+        let bytes = request(event(&encoded)).expect("it is a request");
         assert_eq!(bytes.request.body(), &[0, 255][..]);
         let broken = json!({"body": "%", "isBase64Encoded": true});
-        let error = received(event(&broken)).expect_err("it is broken");
+        let error = request(event(&broken)).expect_err("it is broken");
         assert!(matches!(error, GatewayError::Body(_)), "{error}");
     }
 
     #[test]
     fn cookies_are_where_requests_have_them() {
         let both = json!({"cookies": ["a=1", "b=2"]});
-        let received = received(event(&both)).expect("it is a request");
+        let received = request(event(&both)).expect("it is a request");
         assert_eq!(received.request.headers()["cookie"], "a=1; b=2");
         let answer = Response::builder()
             .header("set-cookie", "a=1")
@@ -170,9 +169,11 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_told() {
-        let error = received(json!({"Records": []})).expect_err("it has no path");
+        let error = request(json!({"Records": []})).expect_err("it has no path");
         assert!(matches!(error, GatewayError::NoPath), "{error}");
-        let odd = received(event(&json!({"rawPath": "/a b"}))).expect_err("no such URI");
+        let form = request(json!({"rawPath": 7})).expect_err("a path is a text");
+        assert!(matches!(form, GatewayError::Form(_)), "{form}");
+        let odd = request(event(&json!({"rawPath": "/a b"}))).expect_err("no such URI");
         assert!(matches!(odd, GatewayError::Request(_)), "{odd}");
     }
 

@@ -89,8 +89,8 @@ impl Queues {
     }
 
     /// Tells the worker that somebody asked for a build by itself.
-    pub async fn builds(&self) -> Result<(), StoreError> {
-        self.tell_worker(&json!({"builds": null}), None, Duration::ZERO)
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        self.tell_worker(&json!({"settle": true}), None, Duration::ZERO)
             .await
     }
 
