@@ -63,6 +63,17 @@ impl HasStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
     }
 }
 
+/// What an error says, with all that is behind it, in one line.
+pub fn said(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut behind = error.source();
+    while let Some(cause) = behind {
+        text = format!("{text}: {cause}");
+        behind = cause.source();
+    }
+    text
+}
+
 /// The error of a store that cannot be used now; `doing` says what failed: `read a pipeline`.
 pub fn unavailable<E, R>(doing: &str, error: SdkError<E, R>) -> StoreError
 where

@@ -41,7 +41,6 @@ use ports::{
     Account, AuditTrail, Clock,
     audit::{AuditError, AuditRecord},
 };
-use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::data_dir::{self, DataDir};
@@ -229,24 +228,5 @@ pub fn directory(data: &Path) -> PathBuf {
 
 /// The record as JSON in one line; without its parameters, if it is too long with them.
 fn encoded(record: &AuditRecord) -> Result<Vec<u8>, AuditError> {
-    let json = record.document().to_string();
-    if json.len() <= RECORD_BYTES_MAX {
-        return Ok(json.into_bytes());
-    }
-    let left_out = json!({"leftOut": "the record was too long", "bytes": json.len()});
-    let mut short = record.document();
-    for name in ["requestParameters", "responseElements"] {
-        if !short[name].is_null() {
-            short[name] = left_out.clone();
-        }
-    }
-    let json = short.to_string();
-    if json.len() <= RECORD_BYTES_MAX {
-        Ok(json.into_bytes())
-    } else {
-        Err(AuditError::TooLarge {
-            bytes: json.len(),
-            limit: RECORD_BYTES_MAX,
-        })
-    }
+    record.json(RECORD_BYTES_MAX).map(String::into_bytes)
 }

@@ -4,6 +4,8 @@ use jiff::Timestamp as Instant;
 use model::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::AuditError;
+
 /// The version of `CloudTrail`'s form that this is.
 const EVENT_VERSION: &str = "1.08";
 
@@ -113,6 +115,30 @@ impl AuditRecord {
         }
         document
     }
+
+    /// The record as JSON in one line; without its parameters, if it is too long with them.
+    pub fn json(&self, bytes_max: usize) -> Result<String, AuditError> {
+        let mut document = self.document();
+        let json = document.to_string();
+        if json.len() <= bytes_max {
+            return Ok(json);
+        }
+        let left_out = json!({"leftOut": "the record was too long", "bytes": json.len()});
+        for name in ["requestParameters", "responseElements"] {
+            if !document[name].is_null() {
+                document[name] = left_out.clone();
+            }
+        }
+        let json = document.to_string();
+        if json.len() <= bytes_max {
+            Ok(json)
+        } else {
+            Err(AuditError::TooLarge {
+                bytes: json.len(),
+                limit: bytes_max,
+            })
+        }
+    }
 }
 
 impl UserIdentity {
@@ -192,6 +218,21 @@ mod tests {
         }
         assert_eq!(document["userIdentity"]["userName"], "ann");
         assert_eq!(document.get("additionalEventData"), None);
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_goes_without_its_parameters_or_not_at_all() {
+        let mut record = AuditRecord::of_service(Timestamp(0), "1", "r", "UpdatePipeline");
+        record.request_parameters = json!({"long": "x".repeat(5_000)});
+        assert!(record.json(10_000).is_ok_and(|json| json.contains("xxx")));
+        let short = record.json(2_000).expect("it fits without");
+        assert!(short.contains("the record was too long"), "{short}");
+        record.user_agent = "x".repeat(5_000);
+        let refused = record.json(2_000);
+        assert!(matches!(
+            refused,
+            Err(AuditError::TooLarge { limit: 2_000, .. })
+        ));
     }
 
     #[test]
