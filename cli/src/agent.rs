@@ -2,7 +2,8 @@
 //!
 //! It knows files and words only: no credentials, no pipeline, no network of its own. Its runner
 //! talks to it over stdin, and when there is no more to hear from it the runner is gone, and the
-//! build ends too.
+//! build ends too. Where the runner is far away, a process between the two, `remote`, speaks with
+//! the API in its stead.
 //!
 //! What the build prints never gets to the agent's own stdout, which is the runner's; and the
 //! agent's memory and streams are closed to the build, as far as the kernel can keep a process
@@ -25,13 +26,20 @@ mod first;
 mod line;
 mod order;
 mod outcome;
+mod remote;
 
 use line::Line;
 
-/// Runs the build that an envelope describes; it succeeds when the build's end was reported,
-/// whatever the end is.
-pub fn run(envelope: &Path) -> ExitCode {
-    match report(envelope) {
+/// Runs the build that an envelope describes, or the one that the environment names; it succeeds
+/// when the build's end was reported, whatever the end is.
+pub fn run(envelope: Option<&Path>) -> ExitCode {
+    let ended = match envelope {
+        Some(envelope) => report(envelope),
+        None => keep_to_itself()
+            .map_err(Into::into)
+            .and_then(|()| remote::run()),
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => {
             // The runner keeps the last line; where it cannot be written nobody reads it.

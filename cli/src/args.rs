@@ -262,8 +262,8 @@ pub struct CompletionsArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct AgentArgs {
-    /// The envelope of the build
-    pub envelope: PathBuf,
+    /// The envelope of the build; without one the environment says whom to ask for it
+    pub envelope: Option<PathBuf>,
 }
 
 /// A number of seconds (`s`), minutes (`m`, or nothing) or hours (`h`).

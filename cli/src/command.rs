@@ -55,7 +55,7 @@ pub fn run(command: Command, terminal: Terminal) -> Result<ExitCode, Failure> {
         Command::Aws(args) => aws::run(&args)?,
         Command::Doctor(args) => doctor::run(&args, terminal)?,
         Command::Completions(args) => completions::run(&args)?,
-        Command::Agent(args) => return Ok(agent::run(&args.envelope)),
+        Command::Agent(args) => return Ok(agent::run(args.envelope.as_deref())),
     };
     Ok(exit.into())
 }

@@ -7,7 +7,7 @@ use buildspec::build::{Commands, Input, Order, Output, Variable, VariableType};
 use model::build::{ENVELOPE_VERSION, Envelope, EnvelopeInput, EnvelopeOutput, EnvelopeWork};
 use model::project::{BuildVariable, BuildVariableType};
 
-use super::first;
+use super::{first, remote};
 
 /// The largest envelope: a buildspec inline and all variables fit many times.
 const ENVELOPE_BYTES: u64 = 16 << 20;
@@ -80,7 +80,7 @@ fn image_environment(envelope: &Envelope) -> BTreeMap<String, String> {
         return BTreeMap::new();
     }
     std::env::vars_os()
-        .filter(|(name, _)| name != first::SECOND)
+        .filter(|(name, _)| name != first::SECOND && !remote::is_kept_back(name))
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }

@@ -6,6 +6,7 @@
 //! * [`objects`]: artifacts and other objects in buckets.
 //! * [`queues`]: jobs to workers, inputs to the engine; hints that may be lost or repeated.
 //! * [`builds`], [`projects`], [`logs`]: what runs builds, and how; what they printed.
+//! * [`agents`]: what those who run builds elsewhere ask for.
 //! * [`build_records`]: which builds there were, and how they ended.
 //! * [`repositories`]: git repositories by name.
 //! * [`bus`]: announced changes and questions to people; [`event`]: what a change is to a listener.
@@ -18,6 +19,7 @@
 use std::sync::Arc;
 
 pub mod access_keys;
+pub mod agents;
 pub mod audit;
 pub mod build_records;
 pub mod builds;
@@ -40,6 +42,7 @@ pub mod store;
 pub mod update;
 
 pub use access_keys::AccessKeys;
+pub use agents::Agents;
 pub use audit::AuditTrail;
 pub use build_records::BuildRecords;
 pub use builds::BuildRunner;

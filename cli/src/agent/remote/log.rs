@@ -1,0 +1,22 @@
+//! The log: stdout, which the container's log driver carries away line by line.
+
+use std::io::{self, Write};
+
+/// Secrets are masked in what comes here, and the agent proper keeps it below its cap.
+#[derive(Debug, Default)]
+pub(super) struct Log;
+
+impl Log {
+    pub(super) fn line(&mut self, line: &str) {
+        let mut out = io::stdout().lock();
+        // A log that nobody reads is no reason to end a build.
+        let _ = out
+            .write_all(format!("{line}\n").as_bytes())
+            .and_then(|()| out.flush());
+    }
+
+    /// Writes a line of the agent's own.
+    pub(super) fn note(&mut self, text: &str) {
+        self.line(&format!("[Pipewright] {text}"));
+    }
+}
