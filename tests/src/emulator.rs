@@ -63,6 +63,11 @@ impl Emulator {
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .env("TMPDIR", &folder)
+            // A listener of its own, on all interfaces.
+            .env("IOT_MTLS_ENABLED", "0")
+            // What it tells subscribers is for this machine, whatever proxy packages come through.
+            .env("NO_PROXY", "127.0.0.1,localhost")
+            .env("no_proxy", "127.0.0.1,localhost")
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)

@@ -1,0 +1,135 @@
+//! Releases while messages, answers and functions get lost.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use pipewright_tests::proxy::{Faults, Rates};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::wait,
+    release::{self, Pipeline, RELEASES, SOURCES},
+    stack::Stack,
+};
+
+const PIPELINE: &str = "faults";
+const KEY: &str = "faults.zip";
+
+/// How long all executions may take, sweeps included.
+const END_WITHIN: Duration = Duration::from_mins(8);
+
+/// The schedules sweep each minute; a test has less time.
+const SWEPT_EVERY: Duration = Duration::from_secs(10);
+
+/// Of 1,000 calls.
+const RATES: Rates = Rates {
+    doubled: 150,
+    lost: 100,
+    throttled: 40,
+    unanswered: 40,
+    killed: 40,
+};
+
+/// Starts `executions` at once while things go wrong, empties the queues, and checks that
+/// each execution that was accepted succeeded, once.
+pub(crate) fn releases(stack: &Stack, executions: usize, seed: u64) {
+    release::upload(&stack.aws, stack.folder.path(), SOURCES, KEY);
+    Pipeline {
+        name: PIPELINE,
+        source_bucket: SOURCES,
+        source_key: KEY,
+        mode: "PARALLEL",
+        is_built: true,
+        topic: None,
+        release: json!({
+            "BucketName": RELEASES,
+            "Extract": "false",
+            "ObjectKey": "faults/#{codepipeline.PipelineExecutionId}.zip",
+        }),
+    }
+    .make(&stack.pipewright, &stack.outputs["Bucket"]);
+    stack.proxy.break_things(Faults::new(seed, RATES));
+    let mut accepted = BTreeSet::new();
+    for _ in 0..executions {
+        // One that is refused was not accepted; nothing is promised about it.
+        let told = stack.pipewright.ask(&[
+            "codepipeline",
+            "start-pipeline-execution",
+            "--name",
+            PIPELINE,
+        ]);
+        match told {
+            Ok(told) => {
+                accepted.extend(told["pipelineExecutionId"].as_str().map(str::to_owned));
+            }
+            Err(error) => eprintln!("not accepted: {error}"),
+        }
+    }
+    empty_queues(stack);
+    eprintln!(
+        "{} of {executions} were accepted; the queues were emptied",
+        accepted.len()
+    );
+    assert!(!accepted.is_empty(), "nothing was accepted");
+    let mut swept = Instant::now();
+    wait("end of all executions", END_WITHIN, || {
+        if swept.elapsed() > SWEPT_EVERY {
+            stack.sweep();
+            swept = Instant::now();
+        }
+        let all = release::executions(&stack.pipewright, PIPELINE);
+        let open = all
+            .iter()
+            .filter(|one| one["status"] == "InProgress")
+            .count();
+        (open == 0 && all.len() >= accepted.len()).then_some(())
+    });
+    let happened = stack.proxy.heal();
+    eprintln!("what went wrong, with seed {seed}: {happened:?}");
+    check(stack, &accepted);
+}
+
+/// Every queue of the stack, as an operator would who must.
+fn empty_queues(stack: &Stack) {
+    let queues = stack.aws.run(&["sqs", "list-queues"]);
+    for queue in queues["QueueUrls"].as_array().into_iter().flatten() {
+        let url = queue.as_str().unwrap_or_default();
+        stack.aws.run(&["sqs", "purge-queue", "--queue-url", url]);
+    }
+}
+
+fn check(stack: &Stack, accepted: &BTreeSet<String>) {
+    let all = release::executions(&stack.pipewright, PIPELINE);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let listed: BTreeSet<String> = all
+        .iter()
+        .map(|one| text(&one["pipelineExecutionId"]))
+        .collect();
+    assert_eq!(
+        listed.len(),
+        all.len(),
+        "an execution is listed twice: {all:?}"
+    );
+    let lost: Vec<_> = accepted.difference(&listed).collect();
+    assert!(lost.is_empty(), "accepted, and lost: {lost:?}");
+    for one in &all {
+        assert_eq!(one["status"], "Succeeded", "{one}");
+        let id = text(&one["pipelineExecutionId"]);
+        let succeeded = ["Build", "Deploy", "Source"];
+        let succeeded = succeeded.map(|name| (name.to_owned(), "Succeeded".to_owned()));
+        let actions = release::actions(&stack.pipewright, PIPELINE, &id);
+        assert_eq!(actions, succeeded, "execution {id}");
+        let versions = stack.aws.run(&[
+            "s3api",
+            "list-object-versions",
+            "--bucket",
+            RELEASES,
+            "--prefix",
+            &format!("faults/{id}"),
+        ]);
+        let versions = versions["Versions"].as_array().map_or(0, Vec::len);
+        assert_eq!(versions, 1, "the release of execution {id}");
+    }
+}
