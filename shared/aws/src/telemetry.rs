@@ -177,6 +177,13 @@ impl Telemetry {
 /// Adds metrics to a line, as the embedded metric format has them.
 fn measure(line: &mut Map<String, Value>, dimensions: &[Dimension<'_>], metrics: &[Metric]) {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
+    // Of pipelines there is a sum, too: alarms look at it, and cannot know the pipelines' names.
+    let is_of_pipeline = names.contains(&"Pipeline");
+    let sets = if is_of_pipeline {
+        vec![Vec::new(), names]
+    } else {
+        vec![names]
+    };
     let described: Vec<_> = metrics
         .iter()
         .map(|(name, unit, _)| json!({"Name": name, "Unit": unit.name()}))
@@ -184,7 +191,7 @@ fn measure(line: &mut Map<String, Value>, dimensions: &[Dimension<'_>], metrics:
     let about = json!({
         "Timestamp": jiff::Timestamp::now().as_millisecond(),
         "CloudWatchMetrics": [
-            {"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": described},
+            {"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": described},
         ],
     });
     line.insert("_aws".to_owned(), about);
@@ -353,7 +360,7 @@ mod tests {
         let described = &line["_aws"]["CloudWatchMetrics"][0];
         let expected = json!({
             "Namespace": "Pipewright",
-            "Dimensions": [["Pipeline"]],
+            "Dimensions": [[], ["Pipeline"]],
             "Metrics": [{"Name": "ExecutionsStarted", "Unit": "Count"}],
         });
         assert_eq!(described, &expected);
