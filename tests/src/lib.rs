@@ -9,6 +9,7 @@ pub mod emulator;
 pub mod http;
 pub mod proxy;
 pub mod python;
+pub mod stand_in;
 
 use std::{
     fs,
