@@ -3,6 +3,9 @@
 //! A message is a hint: a job that is no longer open is dropped, one that is running already is
 //! found again by its provider, and whatever a provider does wrong ends at this edge.
 
+#[cfg(feature = "lambda")]
+pub mod lambda;
+
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;

@@ -9,6 +9,8 @@
 
 mod foreign;
 mod form;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod page;
 mod standing;
 

@@ -78,6 +78,16 @@ struct Approval<'a> {
     custom_data: Option<&'a str>,
 }
 
+/// An attempt of an approval that began.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun<'a> {
+    pub(crate) pipeline: &'a str,
+    pub(crate) execution: ExecutionId,
+    pub(crate) action_execution_id: Uuid,
+    /// The id of the event that said so.
+    pub(crate) event: Uuid,
+}
+
 /// The start of an approval, if that is what changed.
 pub(crate) fn started(change: &Change) -> Option<&ActionChange> {
     match &change.subject {
@@ -100,34 +110,51 @@ pub(crate) async fn question(
     let Some(action) = started(change) else {
         return Ok(None);
     };
-    let (store, pipeline) = (&world.pipelines, &change.pipeline);
-    let attempts = store.action_executions(pipeline, change.execution).await?;
+    let begun = Begun {
+        pipeline: &change.pipeline,
+        execution: change.execution,
+        action_execution_id: action.action_execution_id,
+        event: derive::change_id(change.execution, change.sequence),
+    };
+    asked(world, begun).await
+}
+
+/// The question behind an attempt; nothing when nobody waits for the answer any more.
+pub(crate) async fn asked(world: &World, begun: Begun<'_>) -> Result<Option<Question>, StoreError> {
+    let Begun {
+        pipeline,
+        execution: id,
+        action_execution_id,
+        event,
+    } = begun;
+    let store = &world.pipelines;
+    let attempts = store.action_executions(pipeline, id).await?;
     let begun = attempts
         .into_iter()
         .map(|attempt| attempt.job)
-        .find(|job| job.action_execution_id == action.action_execution_id);
+        .find(|job| job.action_execution_id == action_execution_id);
     let Some(job) = begun else { return Ok(None) };
     if job.until <= world.clock.now() || !store.is_open(&job.key).await? {
         return Ok(None);
     }
-    let Some(execution) = store.execution(pipeline, change.execution).await? else {
+    let Some(execution) = store.execution(pipeline, id).await? else {
         return Ok(None);
     };
     let head = store.load(pipeline, None).await?.map(|it| it.state.head);
-    let waiting = head.and_then(|head| Some(head.stages.get(&action.stage)?.inbound.len()));
+    let waiting = head.and_then(|head| Some(head.stages.get(&job.key.stage)?.inbound.len()));
     let of = |key: &str| {
         let value = job.configuration.get(key);
         value.filter(|value| !value.is_empty()).cloned()
     };
     let revisions = execution.revisions.iter();
     Ok(Some(Question {
-        event: derive::change_id(change.execution, change.sequence),
+        event,
         topic: of("NotificationArn"),
         region: world.account.region.clone(),
-        pipeline: pipeline.clone(),
-        execution: change.execution,
-        stage: action.stage.clone(),
-        action: action.action.clone(),
+        pipeline: pipeline.to_owned(),
+        execution: id,
+        stage: job.key.stage.clone(),
+        action: job.key.action.clone(),
         attempt: job.key.attempt,
         token: job.key.token,
         expires: job.until,
@@ -152,6 +179,17 @@ impl Question {
             expires: self.expires,
         });
         format!("{}/approvals/{token}", links.base)
+    }
+
+    /// What subscriptions of a topic may filter by.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn attributes(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("pipeline", self.pipeline.clone()),
+            ("stage", self.stage.clone()),
+            ("action", self.action.clone()),
+            ("execution_id", self.execution.to_string()),
+        ]
     }
 
     pub(crate) fn to_json(&self, links: &Links, recipient: &str) -> String {

@@ -10,6 +10,8 @@
 mod approval;
 mod channel;
 pub mod feed;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod letter;
 mod notifier;
 pub mod pattern;

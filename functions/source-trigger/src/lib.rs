@@ -6,6 +6,8 @@
 //! same change starts one execution however often it is told.
 
 mod event;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod poll;
 mod watch;
 

@@ -3,6 +3,9 @@
 //! The fast path and the sweep run the same code: a result that a message brings, a deadline that
 //! the sweep finds, an outbox that a crash left behind.
 
+#[cfg(feature = "lambda")]
+pub mod lambda;
+
 use model::{
     Input, Timestamp,
     planted::{Bug, planted},

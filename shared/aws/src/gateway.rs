@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_told() {
-        let error = request(json!({"Records": []})).expect_err("it has no path");
+        let error = request(event(&json!({"rawPath": ""}))).expect_err("it has no path");
         assert!(matches!(error, GatewayError::NoPath), "{error}");
-        let form = request(json!({"rawPath": 7})).expect_err("a path is a text");
+        let form = request(json!({"Records": []})).expect_err("it is a batch");
         assert!(matches!(form, GatewayError::Form(_)), "{form}");
         let odd = request(event(&json!({"rawPath": "/a b"}))).expect_err("no such URI");
         assert!(matches!(odd, GatewayError::Request(_)), "{odd}");
