@@ -21,6 +21,8 @@ use crate::http::{Message, patient};
 mod call;
 mod faults;
 mod peer;
+#[cfg(test)]
+mod tests;
 
 pub use call::{CLIENT, Call};
 pub use faults::{Fate, Faults, Rates};
@@ -47,6 +49,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     faults: Option<Faults>,
+    /// Which function a key is of.
+    keys: BTreeMap<String, String>,
     /// How often each function called each operation, and what it must be allowed.
     called: BTreeMap<(String, String), u64>,
     needed: BTreeMap<String, BTreeSet<String>>,
@@ -160,10 +164,16 @@ impl Shared {
     }
 
     fn fate(&self, request: &Message) -> Fate {
-        let Some(call) = Call::of(request) else {
+        let Some(mut call) = Call::of(request) else {
             return Fate::Passed;
         };
         let mut state = self.state();
+        // What a function has pre-signed for somebody is the function's call.
+        if call.who != CLIENT {
+            state.keys.insert(call.key.clone(), call.who.clone());
+        } else if let Some(function) = state.keys.get(&call.key) {
+            call.who.clone_from(function);
+        }
         let operation = format!("{}.{}", call.service, call.operation);
         *state
             .called

@@ -12,6 +12,8 @@ pub const CLIENT: &str = "client";
 pub struct Call {
     /// The function's name, or [`CLIENT`].
     pub who: String,
+    /// The id of the key that it is signed with.
+    pub key: String,
     /// Its service as it signs: `dynamodb`, `sqs`, `s3`.
     pub service: String,
     /// As the service calls it: `TransactWriteItems`; of S3, the method.
@@ -23,7 +25,7 @@ pub struct Call {
 impl Call {
     /// The call that a signed request is; none for one that is no call of AWS.
     pub fn of(request: &Message) -> Option<Self> {
-        let service = service(request)?;
+        let (key, service) = scope(request)?;
         let target = request.header("x-amz-target");
         let operation = match target.and_then(|target| target.split_once('.')) {
             Some((_, operation)) => operation.to_owned(),
@@ -33,6 +35,7 @@ impl Call {
         let actions = actions(&service, &operation, request);
         Some(Self {
             who: who(request),
+            key,
             service,
             operation,
             actions,
@@ -55,8 +58,9 @@ fn who(request: &Message) -> String {
     app.unwrap_or(CLIENT).to_owned()
 }
 
-/// `…Credential=<key>/<date>/<region>/<service>/aws4_request`, in a header or pre-signed.
-fn service(request: &Message) -> Option<String> {
+/// The key and the service of `…Credential=<key>/<date>/<region>/<service>/aws4_request`, in a header
+/// or pre-signed.
+fn scope(request: &Message) -> Option<(String, String)> {
     let scope = match request.header("authorization") {
         Some(header) => header.split_once("Credential=")?.1.split(',').next()?,
         None => {
@@ -69,7 +73,9 @@ fn service(request: &Message) -> Option<String> {
         }
     };
     let scope = scope.replace("%2F", "/");
-    scope.split('/').nth(3).map(str::to_owned)
+    let mut words = scope.split('/');
+    let key = words.next()?.to_owned();
+    words.nth(2).map(|service| (key, service.to_owned()))
 }
 
 /// `Action=Publish&…`

@@ -127,6 +127,7 @@ mod tests {
     fn call(who: &str, operation: &str) -> Call {
         Call {
             who: who.to_owned(),
+            key: String::new(),
             service: "dynamodb".to_owned(),
             operation: operation.to_owned(),
             actions: Vec::new(),
