@@ -81,6 +81,11 @@ impl Clients {
         &self.meter
     }
 
+    /// Whether requests go to an endpoint that the environment names, and not to Amazon's.
+    pub fn has_own_endpoint(&self) -> bool {
+        self.config.endpoint_url().is_some()
+    }
+
     fn interceptor(&self) -> SharedInterceptor {
         SharedInterceptor::new(self.meter.clone())
     }
