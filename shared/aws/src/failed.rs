@@ -30,7 +30,7 @@ const THROTTLED: [&str; 6] = [
 ];
 
 /// What became of a request whose call gave this error.
-pub fn asked<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Asked
+pub(crate) fn asked<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Asked
 where
     R: HasStatus,
 {
@@ -53,7 +53,7 @@ where
 }
 
 /// An answer that has an HTTP status.
-pub trait HasStatus {
+pub(crate) trait HasStatus {
     fn status(&self) -> u16;
 }
 
@@ -64,7 +64,7 @@ impl HasStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
 }
 
 /// What an error says, with all that is behind it, in one line.
-pub fn said(error: &dyn Error) -> String {
+pub(crate) fn said(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut behind = error.source();
     while let Some(cause) = behind {
@@ -75,7 +75,7 @@ pub fn said(error: &dyn Error) -> String {
 }
 
 /// The error of a store that cannot be used now; `doing` says what failed: `read a pipeline`.
-pub fn unavailable<E, R>(doing: &str, error: SdkError<E, R>) -> StoreError
+pub(crate) fn unavailable<E, R>(doing: &str, error: SdkError<E, R>) -> StoreError
 where
     E: Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,

@@ -11,6 +11,16 @@
 //! | `TOKENS#<name>`           | client request tokens                                           |
 //! | `JOURNAL#<shard>`         | what commits left in history and ordered, by number             |
 //! | `JOURNAL#<shard>#PARTS`   | the rest of entries that do not fit into one item               |
+//! | `ACCESS_KEYS`             | access keys, by id                                              |
+//! | `PROJECTS`                | projects, by name                                               |
+//! | `COUNTS`                  | `PROJECTS`: how many there are                                  |
+//! | `BUILD#<id>`              | `HEAD`: the record of a build                                   |
+//! | `BUILDS`                  | the names of builds, by place                                   |
+//! | `BUILDS#<project>`        | those of one project                                            |
+//! | `BUILDS_OPEN`             | those that are not over                                         |
+//! | `BUILD_NUMBERS`           | the last build of each project                                  |
+//! | `BUILD_TOKENS`            | tokens that builds were started with, by their SHA-256          |
+//! | `CURSORS`                 | how far readers of the journal are                              |
 //!
 //! A *life* is that of a pipeline from its creation to its deletion: the next pipeline of the same
 //! name has another one, so that nothing of the old pipeline is found in the new one.
@@ -19,6 +29,7 @@
 //! and in which shard) and `at` (its order), and leave the index by losing them.
 
 use model::ExecutionId;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The partition key, and the sort key.
@@ -36,6 +47,9 @@ pub const EXPIRES: &str = "expires";
 /// Over how many partitions the journal and each kind of work are spread: a partition takes 1,000
 /// write units a second. Commit numbers tell their shard, so this is never changed.
 pub const SHARDS: u64 = 16;
+
+/// The most bytes of a sort key.
+const SORT_KEY_BYTES_MAX: usize = 1_024;
 
 /// Where an item is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,6 +181,53 @@ pub fn entry(shard: u64, number: u64) -> Key {
 pub fn entry_part(shard: u64, number: u64, part: usize) -> Key {
     let pk = format!("{}#PARTS", journal(shard));
     Key::new(pk, format!("{}#{part:03}", ordered(number)))
+}
+
+pub const ACCESS_KEYS: &str = "ACCESS_KEYS";
+
+pub fn access_key(id: &str) -> Key {
+    Key::new(ACCESS_KEYS, id)
+}
+
+pub const PROJECTS: &str = "PROJECTS";
+
+pub fn project(name: &str) -> Key {
+    Key::new(PROJECTS, name)
+}
+
+pub fn project_count() -> Key {
+    Key::new("COUNTS", PROJECTS)
+}
+
+pub fn build(id: &str) -> Key {
+    Key::new(format!("BUILD#{id}"), HEAD)
+}
+
+/// The builds of a project, or of all of them.
+pub fn builds(project: Option<&str>) -> String {
+    project.map_or_else(|| "BUILDS".to_owned(), |name| format!("BUILDS#{name}"))
+}
+
+pub const BUILDS_OPEN: &str = "BUILDS_OPEN";
+
+pub fn build_number(project: &str) -> Key {
+    Key::new("BUILD_NUMBERS", project)
+}
+
+/// The place of a token of any length.
+pub fn build_token(token: &str) -> Key {
+    Key::new("BUILD_TOKENS", hex::encode(Sha256::digest(token)))
+}
+
+pub const CURSORS: &str = "CURSORS";
+
+pub fn cursor(name: &str) -> Key {
+    Key::new(CURSORS, name)
+}
+
+/// Whether DynamoDB takes the text as a sort key. There is nothing of any other name.
+pub fn is_sort_key(text: &str) -> bool {
+    (1..=SORT_KEY_BYTES_MAX).contains(&text.len())
 }
 
 #[cfg(test)]

@@ -75,6 +75,9 @@ pub enum AccessKeysError {
     /// Somebody else changed, created or deleted it: get it again and decide again.
     #[error("the access key was changed by somebody else")]
     Conflict,
+    /// Whether the write happened is unknown: get it again and look.
+    #[error("the store did not say whether the access key was written")]
+    Ambiguous,
     /// The store cannot be used now; nothing was written.
     #[error("failed to {doing}")]
     Unavailable {
