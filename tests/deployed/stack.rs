@@ -7,7 +7,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use pipewright_tests::{emulator::Emulator, proxy::Proxy, python::Python, root};
+use pipewright_tests::{
+    emulator::Emulator,
+    proxy::Proxy,
+    python::Python,
+    root,
+    stand_in::{self, StandIn},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,6 +32,10 @@ pub(crate) const FUNCTIONS: [&str; 6] = [
     "stage-transition",
 ];
 
+/// The program that builds run.
+const AGENT: &str = "pipewright";
+
+/// The name of the stack.
 const NAME: &str = "pipewright";
 
 /// The emulator takes it for the root user of the account.
@@ -41,7 +51,9 @@ pub(crate) struct Stack {
     pub(crate) outputs: BTreeMap<String, String>,
     /// The name that each function got, by the name of its folder.
     pub(crate) functions: BTreeMap<&'static str, String>,
-    pub(crate) emulator: Emulator,
+    emulator: Emulator,
+    /// Runs the builds.
+    _stand_in: StandIn,
     pub(crate) folder: TempDir,
 }
 
@@ -68,7 +80,13 @@ impl Stack {
         let functions = functions(&aws);
         let key = first_key(&aws, &functions["api"], folder.path());
         let pipewright = aws.with(&outputs["Endpoint"], (&key.0, &key.1));
+        let clusters = aws.run(&["ecs", "list-clusters"]);
+        let cluster = clusters["clusterArns"][0].as_str().expect("a cluster");
+        let agent = &programs[AGENT];
+        eprintln!("{}", StandIn::NAME);
+        let stand_in = stand_in::start(&emulator.endpoint(), cluster, agent, &outputs["BuildLogs"]);
         Self {
+            _stand_in: stand_in,
             proxy,
             aws,
             pipewright,
@@ -106,7 +124,7 @@ impl Stack {
     }
 }
 
-/// Builds the functions as the tests are built; `make build` builds them small.
+/// Builds the functions, and the agent, as the tests are built; `make build` builds them small.
 pub(crate) fn build() -> BTreeMap<&'static str, PathBuf> {
     let features = FUNCTIONS.map(|name| format!("{name}/lambda")).join(",");
     let mut command = Command::new(env!("CARGO"));
@@ -118,7 +136,7 @@ pub(crate) fn build() -> BTreeMap<&'static str, PathBuf> {
         "json-render-diagnostics",
         "--bins",
     ]);
-    for name in FUNCTIONS {
+    for name in FUNCTIONS.into_iter().chain([AGENT]) {
         command.args(["--package", name]);
     }
     command.args(["--features", &features]);
@@ -132,12 +150,13 @@ pub(crate) fn build() -> BTreeMap<&'static str, PathBuf> {
         let line: Value = serde_json::from_str(line).unwrap_or_default();
         let name = FUNCTIONS
             .into_iter()
+            .chain([AGENT])
             .find(|name| line["target"]["name"] == *name);
         if let (Some(name), Some(program)) = (name, line["executable"].as_str()) {
             programs.insert(name, PathBuf::from(program));
         }
     }
-    assert_eq!(programs.len(), FUNCTIONS.len(), "{programs:?}");
+    assert_eq!(programs.len(), FUNCTIONS.len() + 1, "{programs:?}");
     programs
 }
 
@@ -148,7 +167,8 @@ pub(crate) fn lay_out(folder: &Path, programs: &BTreeMap<&'static str, PathBuf>)
         fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder");
         fs::copy(root().join(file), copy).expect("a part of the template");
     }
-    for (name, program) in programs {
+    for name in FUNCTIONS {
+        let program = &programs[name];
         let place = folder.join("target/lambda").join(name);
         fs::create_dir_all(&place).expect("a folder");
         let bootstrap = place.join("bootstrap");

@@ -175,23 +175,23 @@ impl Message {
             "proxy-connection",
             "transfer-encoding",
         ];
-        let mut head = format!("{}\r\n", self.first);
-        let of_head = self.header("content-length").map(str::to_owned);
+        let mut bytes = Vec::new();
+        write!(bytes, "{}\r\n", self.first)?;
         for (name, value) in &self.headers {
             if !OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                write!(bytes, "{name}: {value}\r\n")?;
             }
         }
         // What a HEAD would have got keeps the length that it told.
-        let length = match of_head {
-            Some(length) if self.body.is_empty() => length,
+        let length = match self.header("content-length") {
+            Some(length) if self.body.is_empty() => length.to_owned(),
             _ => self.body.len().to_string(),
         };
         let connection = if close { "close" } else { "keep-alive" };
-        head.push_str(&format!(
+        write!(
+            bytes,
             "Content-Length: {length}\r\nConnection: {connection}\r\n\r\n"
-        ));
-        let mut bytes = head.into_bytes();
+        )?;
         bytes.extend_from_slice(&self.body);
         to.write_all(&bytes)?;
         to.flush()

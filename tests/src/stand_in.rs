@@ -21,6 +21,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use access::sigv4;
+use model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::http::Message;
@@ -91,6 +93,13 @@ impl Drop for StandIn {
     }
 }
 
+/// The emulator takes it for the account's owner.
+const OWNER: sigv4::Credentials<'_> = sigv4::Credentials {
+    access_key: "test",
+    secret: "test",
+    session_token: None,
+};
+
 struct Site {
     address: SocketAddr,
     cluster: String,
@@ -106,22 +115,31 @@ impl Site {
         } else {
             "ecs"
         };
-        let credential = format!("Credential=test/20260101/us-east-1/{service}/aws4_request");
+        let body = body.to_string();
+        let headers = [
+            ("host", self.address.to_string()),
+            ("x-amz-target", target.to_owned()),
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        let unsigned = sigv4::Request {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        let scope = sigv4::Scope {
+            region: "us-east-1",
+            service,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let now = Timestamp(now.as_millis().try_into().ok()?);
+        let signature = sigv4::sign(&unsigned, &OWNER, scope, now);
         let request = Message {
             first: "POST / HTTP/1.1".to_owned(),
-            headers: vec![
-                ("Host".to_owned(), self.address.to_string()),
-                ("X-Amz-Target".to_owned(), target.to_owned()),
-                (
-                    "Content-Type".to_owned(),
-                    "application/x-amz-json-1.1".to_owned(),
-                ),
-                (
-                    "Authorization".to_owned(),
-                    format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"),
-                ),
-            ],
-            body: body.to_string().into_bytes(),
+            headers: headers.into_iter().chain(signature).collect(),
+            body: body.into_bytes(),
         };
         let answer = request.send(self.address).ok()?;
         let body = serde_json::from_slice(&answer.body).ok()?;

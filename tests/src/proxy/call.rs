@@ -61,16 +61,15 @@ fn who(request: &Message) -> String {
 /// The key and the service of `…Credential=<key>/<date>/<region>/<service>/aws4_request`, in a header
 /// or pre-signed.
 fn scope(request: &Message) -> Option<(String, String)> {
-    let scope = match request.header("authorization") {
-        Some(header) => header.split_once("Credential=")?.1.split(',').next()?,
-        None => {
-            let (_, target) = request.request_line();
-            target
-                .split_once("X-Amz-Credential=")?
-                .1
-                .split('&')
-                .next()?
-        }
+    let (_, target) = request.request_line();
+    let scope = if let Some(header) = request.header("authorization") {
+        header.split_once("Credential=")?.1.split(',').next()?
+    } else {
+        target
+            .split_once("X-Amz-Credential=")?
+            .1
+            .split('&')
+            .next()?
     };
     let scope = scope.replace("%2F", "/");
     let mut words = scope.split('/');
