@@ -11,6 +11,7 @@ mod refused;
 mod write;
 
 use aws_sdk_dynamodb::{Client, types::ConsumedCapacity};
+pub(crate) use item::encoded;
 pub use item::{Item, bytes_of};
 pub use read::{Query, Sorted};
 pub use refused::Refused;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use model::{
-    ActionUpdate, Change, Execution, ExecutionId, Job, PipelineDeclaration, PipelineState,
-    Timestamp, effect::ApprovalRequest, job::AttemptKey,
+    ActionOutput, ActionStatus, ActionUpdate, Change, Execution, ExecutionId, Job,
+    PipelineDeclaration, PipelineState, Timestamp, effect::ApprovalRequest, job::AttemptKey,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -216,6 +216,35 @@ pub struct ActionExecution {
     pub job: Arc<Job>,
     /// What is known of its course; none before the first news.
     pub update: Option<ActionUpdate>,
+}
+
+/// The newer update, with what it does not tell and the earlier one told.
+///
+/// Output variables are the exception: those at the end are what the action put out, and none
+/// means none.
+pub fn merged(earlier: &ActionUpdate, mut newer: ActionUpdate) -> ActionUpdate {
+    newer.by = newer.by.or_else(|| earlier.by.clone());
+    newer.error = newer.error.or_else(|| earlier.error.clone());
+    let (before, output) = (&earlier.output, newer.output);
+    let is_in_progress = newer.status == ActionStatus::InProgress;
+    newer.output = ActionOutput {
+        external_execution_id: output
+            .external_execution_id
+            .or_else(|| before.external_execution_id.clone()),
+        external_execution_url: output
+            .external_execution_url
+            .or_else(|| before.external_execution_url.clone()),
+        summary: output.summary.or_else(|| before.summary.clone()),
+        percent_complete: output.percent_complete.or(before.percent_complete),
+        log_stream: output.log_stream.or_else(|| before.log_stream.clone()),
+        revision: output.revision.or_else(|| before.revision.clone()),
+        variables: if output.variables.is_empty() && is_in_progress {
+            Arc::clone(&before.variables)
+        } else {
+            output.variables
+        },
+    };
+    newer
 }
 
 /// A place in the list of a pipeline's attempts.

@@ -38,6 +38,12 @@ impl Item {
         self.attributes
     }
 
+    /// The same item at another place.
+    #[must_use]
+    pub fn at(self, key: Key) -> Self {
+        self.text(PK, key.pk).text(SK, key.sk)
+    }
+
     #[must_use]
     pub fn with(mut self, name: &str, value: AttributeValue) -> Self {
         self.attributes.insert(name.to_owned(), value);
@@ -195,13 +201,13 @@ pub(crate) fn encoded<T: Serialize + ?Sized>(
     })
 }
 
-pub(crate) fn deflated(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+fn deflated(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes)?;
     encoder.finish()
 }
 
-pub(crate) fn inflated(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+fn inflated(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut inflated = Vec::new();
     ZlibDecoder::new(bytes)
         .take(INFLATED_BYTES_MAX)

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use model::{ActionStatus, Execution, ExecutionId, Timestamp};
-use ports::StoreError;
+use ports::{StoreError, store::merged};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::{
     ledger::{Ledger, Refusal},
     load,
     memory::{Entry, Live},
-    prepared::{ExecutionRow, News, Prepared, encode_news, merged},
+    prepared::{ExecutionRow, News, Prepared, encode_news},
     rows::{
         Attempt, in_commit, in_pipeline, of_attempt, of_execution, pipeline_of, write_attempts,
         write_sequences,

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use model::{
-    ActionOutput, ActionStatus, ActionUpdate, Execution, ExecutionId, PipelineState, Timestamp,
-    derive,
-};
+use model::{ActionUpdate, Execution, ExecutionId, PipelineState, Timestamp, derive};
 use ports::{
     StoreError,
-    store::{Commit, Doer, Message},
+    store::{Commit, Doer, Message, merged},
 };
 use uuid::Uuid;
 
@@ -210,35 +207,6 @@ pub(super) fn encode_news(update: &ActionUpdate) -> Result<Vec<u8>, StoreError> 
         of_attempt(update.action_execution_id),
         ITEM_BYTES_MAX,
     )
-}
-
-/// The newer update, with what it does not tell and the earlier one told.
-///
-/// Output variables are the exception: those at the end are what the action put out, and none
-/// means none.
-pub(super) fn merged(earlier: &ActionUpdate, mut newer: ActionUpdate) -> ActionUpdate {
-    newer.by = newer.by.or_else(|| earlier.by.clone());
-    newer.error = newer.error.or_else(|| earlier.error.clone());
-    let (before, output) = (&earlier.output, newer.output);
-    let is_in_progress = newer.status == ActionStatus::InProgress;
-    newer.output = ActionOutput {
-        external_execution_id: output
-            .external_execution_id
-            .or_else(|| before.external_execution_id.clone()),
-        external_execution_url: output
-            .external_execution_url
-            .or_else(|| before.external_execution_url.clone()),
-        summary: output.summary.or_else(|| before.summary.clone()),
-        percent_complete: output.percent_complete.or(before.percent_complete),
-        log_stream: output.log_stream.or_else(|| before.log_stream.clone()),
-        revision: output.revision.or_else(|| before.revision.clone()),
-        variables: if output.variables.is_empty() && is_in_progress {
-            Arc::clone(&before.variables)
-        } else {
-            output.variables
-        },
-    };
-    newer
 }
 
 fn journal(commit: &Commit) -> Result<(Vec<u8>, Option<Vec<u8>>), StoreError> {

@@ -193,7 +193,7 @@ pub async fn of_a_refused_commit_there_is_nothing(harness: &mut dyn Harness) {
     let store = harness.store();
     let number = store.commit(finish(&before, 1)).await;
     let last = journal.last().expect("two commits").commit;
-    assert_eq!(number.expect("nobody else commits"), last + 1);
+    assert!(number.expect("nobody else commits") > last);
 }
 
 pub async fn an_execution_that_a_commit_does_not_name_stays(harness: &mut dyn Harness) {

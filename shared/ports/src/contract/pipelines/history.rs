@@ -150,8 +150,8 @@ pub async fn the_journal_has_every_commit_in_order(harness: &mut dyn Harness) {
     let numbers: Vec<u64> = journal.iter().map(|entry| entry.commit).collect();
     assert_eq!(numbers.len(), 3);
     assert!(
-        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
-        "no gap: {numbers:?}"
+        numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "oldest first: {numbers:?}"
     );
     assert!(journal.iter().all(|entry| entry.audit.by == "tester"));
     let rest = store.journal(numbers[0], 1).await.expect("the store reads");
