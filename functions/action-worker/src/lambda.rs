@@ -1,11 +1,11 @@
 //! The function as Lambda calls it: with a batch of jobs from the queue, with the news of a build's
 //! task, by the schedule that looks at open builds, and by hand with an [`Event`].
 
-use std::{collections::HashSet, error::Error, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws::{
-    Batch, Telemetry, Until,
+    Batch, Handled, Telemetry, Until,
     telemetry::{Level, Unit, chain},
 };
 use model::{AttemptKey, Job};
@@ -102,7 +102,7 @@ pub enum Undone {
 
 impl Function {
     /// Handles one call; an error fails it, and Lambda tries again.
-    pub async fn handle(&self, event: Value) -> Result<Value, Box<dyn Error + Send + Sync>> {
+    pub async fn handle(&self, event: Value) -> Handled {
         if event.get("Records").is_some() {
             let batch = Batch::read(event)?;
             let failed = self.messages(&batch).await;

@@ -283,7 +283,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn respond(id: Uuid, answer: Result<Bytes, ApiError>) -> http::Response<Bytes> {
+pub(crate) fn respond(id: Uuid, answer: Result<Bytes, ApiError>) -> http::Response<Bytes> {
     let (status, body, exception) = match answer {
         Ok(text) => (StatusCode::OK, text, None),
         Err(error) => (

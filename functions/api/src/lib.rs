@@ -15,6 +15,8 @@ pub mod codepipeline;
 mod encode;
 pub mod error;
 mod handle;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod logs;
 mod page;
 mod parameters;

@@ -1,8 +1,6 @@
 //! The function as Lambda calls it: with the requests of an HTTP API.
 
-use std::error::Error;
-
-use aws::{Telemetry, gateway, telemetry::Level};
+use aws::{Handled, Telemetry, gateway, telemetry::Level};
 use serde_json::{Value, json};
 
 use crate::{Callback, handle};
@@ -15,7 +13,7 @@ pub struct Function {
 
 impl Function {
     /// Answers one request; an error fails the call, and whoever asked gets a 500.
-    pub async fn handle(&self, event: Value) -> Result<Value, Box<dyn Error + Send + Sync>> {
+    pub async fn handle(&self, event: Value) -> Handled {
         let received = gateway::request(event)?;
         let method = received.request.method().to_string();
         let response = handle(&self.callback, received.request).await;

@@ -3,10 +3,8 @@
 //! The event says only that it began. What is asked, and whether anybody still waits for the answer,
 //! is read from the store.
 
-use std::error::Error;
-
 use async_trait::async_trait;
-use aws::{Notice, Telemetry, TopicError, Topics, telemetry::Level};
+use aws::{Handled, Notice, Telemetry, TopicError, Topics, telemetry::Level};
 use model::ExecutionId;
 use ports::World;
 use serde::Deserialize;
@@ -72,7 +70,7 @@ struct ActionType {
 impl Function {
     /// Handles one event; an error fails the call, and Lambda tries again. What a repeated event
     /// sends has the same link.
-    pub async fn handle(&self, event: Value) -> Result<Value, Box<dyn Error + Send + Sync>> {
+    pub async fn handle(&self, event: Value) -> Handled {
         let event: Announced = serde_json::from_value(event)?;
         if event.detail_type != OF_ACTIONS {
             return Ok(Value::Null);

@@ -1,9 +1,7 @@
 //! The function as Lambda calls it: with an event of a service, or by the schedule that looks at the
 //! sources of the pipelines that poll.
 
-use std::error::Error;
-
-use aws::{Telemetry, telemetry::Level};
+use aws::{Handled, Telemetry, telemetry::Level};
 use ports::World;
 use serde_json::{Value, json};
 
@@ -18,7 +16,7 @@ pub struct Function {
 impl Function {
     /// Handles one call; an error fails it, and Lambda tries again. Says what was started:
     /// `{"started": [{"pipeline": …, "executionId": …}]}`.
-    pub async fn handle(&self, event: Value) -> Result<Value, Box<dyn Error + Send + Sync>> {
+    pub async fn handle(&self, event: Value) -> Handled {
         let event = if is_schedule(&event) {
             Event::Poll
         } else {

@@ -3,12 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    error::Error,
     time::Duration,
 };
 
 use aws::{
-    Batch, Message, Telemetry, Until,
+    Batch, Handled, Message, Telemetry, Until,
     telemetry::{Level, Unit, chain},
 };
 use model::Input;
@@ -49,7 +48,7 @@ struct Turn {
 
 impl Function {
     /// Handles one call; an error fails it, and Lambda tries again.
-    pub async fn handle(&self, event: Value) -> Result<Value, Box<dyn Error + Send + Sync>> {
+    pub async fn handle(&self, event: Value) -> Handled {
         if event.get("Records").is_some() {
             let batch = Batch::read(event)?;
             let failed = self.inputs(&batch).await;
