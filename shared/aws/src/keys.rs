@@ -15,6 +15,7 @@
 //! | `PROJECTS`                | projects, by name                                               |
 //! | `COUNTS`                  | `PROJECTS`: how many there are                                  |
 //! | `BUILD#<id>`              | `HEAD`: the record of a build                                   |
+//! | `AGENT#<id>`              | `BUILD`: how the agent of a build is; `ORDER`: what it is to do |
 //! | `BUILDS`                  | the names of builds, by place                                   |
 //! | `BUILDS#<project>`        | those of one project                                            |
 //! | `BUILDS_OPEN`             | those that are not over                                         |
@@ -201,6 +202,15 @@ pub fn project_count() -> Key {
 
 pub fn build(id: &str) -> Key {
     Key::new(format!("BUILD#{id}"), HEAD)
+}
+
+/// What is kept of a build for its agent.
+pub fn agent(id: &str) -> Key {
+    Key::new(format!("AGENT#{id}"), "BUILD")
+}
+
+pub fn agent_order(id: &str) -> Key {
+    Key::new(format!("AGENT#{id}"), "ORDER")
 }
 
 /// The builds of a project, or of all of them.
