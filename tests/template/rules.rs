@@ -14,8 +14,9 @@ const VISIBILITY_TIMES: u64 = 6;
 const LOOPS: [&str; 2] = ["ActionWorker", "StageTransition"];
 
 /// Rights that AWS gives on everything or not at all; ListTasks is bound by its condition.
-const ON_EVERYTHING: [&str; 4] = [
+const ON_EVERYTHING: [&str; 5] = [
     "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
     "ecs:ListTasks",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
