@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use action_worker::{Worker, lambda::Function};
-use aws::{Absent, Called, Stack, StackError};
+use aws::{Called, Stack, StackError};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use operations::codebuild::{CodeBuild, RecordedBuilds};
 use ports::{BuildRunner, World};
@@ -28,7 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 fn function(stack: &Stack) -> Result<Function, StackError> {
     let queues = stack.queues()?;
     let records = stack.build_history()?;
-    let runner: Arc<dyn BuildRunner> = Arc::new(Absent);
+    let runner: Arc<dyn BuildRunner> = stack.builds()?;
     let world = World {
         queues: queues.clone(),
         bus: stack.bus()?,

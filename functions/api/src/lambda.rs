@@ -49,8 +49,7 @@ impl Builds for aws::Queues {
 pub struct Function {
     pub world: World,
     pub api: Api,
-    /// `None` where builds have no agents.
-    pub agents: Option<Agents>,
+    pub agents: Agents,
     pub keyring: Arc<Keyring>,
     pub trail: Arc<Trail>,
     pub audit: Arc<dyn AuditTrail>,
@@ -100,11 +99,10 @@ impl Function {
         let target = received.request.headers().get("x-amz-target");
         let operation = target.and_then(|value| value.to_str().ok());
         let operation = operation.unwrap_or_default().to_owned();
-        let response = match &self.agents {
-            Some(agents) if received.request.uri().path().starts_with(agents::PATH) => {
-                self.agent(agents, received.request).await
-            }
-            _ => self.answer(received.request, &received.source).await,
+        let response = if received.request.uri().path().starts_with(agents::PATH) {
+            self.agent(received.request).await
+        } else {
+            self.answer(received.request, &received.source).await
         };
         let status = response.status().as_u16();
         self.telemetry.metrics(
@@ -145,8 +143,8 @@ impl Function {
         }
     }
 
-    async fn agent(&self, agents: &Agents, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        let response = agents.handle(request).await;
+    async fn agent(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let response = self.agents.handle(request).await;
         if let Some(agents::Trouble(why)) = response.extensions().get() {
             let fields = [("error", json!(why))];
             self.telemetry

@@ -7,12 +7,13 @@ use std::sync::{
 
 use access::Authenticator;
 use api::{
-    Api, Service,
+    Agents, Api, Service,
     lambda::{FreshKeys, Function},
+    logs::Logs,
     pipewright::Pipewright,
     trail::Trail,
 };
-use aws::{Absent, AuditLog, Called, MasterKey, NEXT_PAGES, Stack};
+use aws::{AuditLog, Called, MasterKey, NEXT_PAGES, Stack, StackError};
 use keyring::{Keyring, KeyringOptions};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use operations::codebuild::{CodeBuild, RecordedBuilds};
@@ -61,12 +62,12 @@ async fn function(stack: &Stack) -> Result<Function, lambda_runtime::Error> {
         authenticator: Arc::new(Authenticator::new(Arc::new(FreshKeys::new(ring)))),
         trail: Arc::clone(&trail),
         page_key,
-        more: services(codebuild, &keyring, page_key),
+        more: services(stack, codebuild, &keyring, page_key)?,
     });
     Ok(Function {
         world,
         api,
-        agents: None,
+        agents: agents(stack)?,
         keyring,
         trail,
         audit,
@@ -80,7 +81,7 @@ async fn function(stack: &Stack) -> Result<Function, lambda_runtime::Error> {
 fn rings(
     stack: &Stack,
     master: &MasterKey,
-) -> Result<impl Fn() -> Keyring + Send + Sync + 'static, lambda_runtime::Error> {
+) -> Result<impl Fn() -> Keyring + Send + Sync + 'static, StackError> {
     let keys = stack.access_keys()?;
     let (clock, random) = (Arc::clone(&stack.clock), Arc::clone(&stack.random));
     let (account, sealing_key) = (stack.account.id.clone(), master.for_access_keys());
@@ -95,9 +96,9 @@ fn rings(
     })
 }
 
-fn codebuild(stack: &Stack, nudged: &Arc<AtomicBool>) -> Result<CodeBuild, lambda_runtime::Error> {
+fn codebuild(stack: &Stack, nudged: &Arc<AtomicBool>) -> Result<CodeBuild, StackError> {
     let records = stack.build_history()?;
-    let runner: Arc<dyn BuildRunner> = Arc::new(Absent);
+    let runner: Arc<dyn BuildRunner> = stack.builds()?;
     let nudged = Arc::clone(nudged);
     Ok(CodeBuild {
         world: World {
@@ -120,12 +121,33 @@ fn codebuild(stack: &Stack, nudged: &Arc<AtomicBool>) -> Result<CodeBuild, lambd
 
 /// What answers beside CodePipeline.
 fn services(
+    stack: &Stack,
     codebuild: CodeBuild,
     keyring: &Arc<Keyring>,
     page_key: [u8; 32],
-) -> Vec<Arc<dyn Service>> {
-    let _ = keyring;
-    vec![Arc::new(api::codebuild::CodeBuild::new(
-        codebuild, page_key,
-    ))]
+) -> Result<Vec<Arc<dyn Service>>, StackError> {
+    let logs = stack.logs()?;
+    Ok(vec![
+        Arc::new(Pipewright {
+            world: codebuild.world.clone(),
+            keyring: Arc::clone(keyring),
+            logs: logs.clone(),
+        }),
+        Arc::new(Logs {
+            world: codebuild.world.clone(),
+            builds: Arc::clone(&codebuild.builds),
+            logs,
+        }),
+        Arc::new(api::codebuild::CodeBuild::new(codebuild, page_key)),
+    ])
+}
+
+/// What the agents of builds ask for. A buildspec in a source may name the secrets that the template
+/// lists, and no others.
+fn agents(stack: &Stack) -> Result<Agents, StackError> {
+    let open = stack.settings.get("PIPEWRIGHT_BUILD_SECRETS");
+    let open = open.unwrap_or_default().split(',').map(str::trim);
+    let open = open.filter(|name| !name.is_empty()).map(str::to_owned);
+    let account = Arc::clone(&stack.account);
+    Ok(Agents::new(stack.agents()?, account, open.collect()))
 }

@@ -8,9 +8,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    AccessKeyStore, BuildHistory, Bus, Clients, NoRepositories, Objects, Projects, Punctual,
-    Queues, Settings, SettingsError, Store, SystemClock, SystemRandom, Table, Telemetry, Until,
-    absent::Absent, telemetry::Counted,
+    AccessKeyStore, Agents, BuildHistory, Builds, Bus, Clients, Logs, NoRepositories, Objects,
+    Projects, Punctual, Queues, Settings, SettingsError, Store, SystemClock, SystemRandom, Table,
+    Telemetry, Until, absent::Absent, telemetry::Counted,
 };
 
 /// What keys are derived from the master secret for, by those who need the same one.
@@ -140,6 +140,36 @@ impl Stack {
 
     pub fn projects(&self) -> Result<Arc<Projects>, StackError> {
         Ok(Arc::new(Projects::new(self.table()?)))
+    }
+
+    /// What runs builds.
+    pub fn builds(&self) -> Result<Arc<Builds>, StackError> {
+        let clock = Arc::clone(&self.clock);
+        let (clients, settings) = (&self.clients, &self.settings);
+        Ok(Arc::new(Builds::new(
+            clients,
+            settings,
+            self.table()?,
+            clock,
+        )?))
+    }
+
+    /// What the agents of builds ask for.
+    pub fn agents(&self) -> Result<Arc<Agents>, StackError> {
+        let clock = Arc::clone(&self.clock);
+        let (clients, settings) = (&self.clients, &self.settings);
+        Ok(Arc::new(Agents::new(
+            clients,
+            settings,
+            self.table()?,
+            clock,
+        )?))
+    }
+
+    /// What builds printed.
+    pub fn logs(&self) -> Result<Arc<Logs>, StackError> {
+        let (clients, settings) = (&self.clients, &self.settings);
+        Ok(Arc::new(Logs::new(clients, settings, self.table()?)?))
     }
 
     /// The records of builds.
