@@ -22,8 +22,12 @@ use crate::Clients;
 pub(crate) enum Answer {
     /// The service did it and says this.
     Done(Value),
+    /// The service refused it, and says this.
+    Refused(Value),
     /// A status and the code of an exception.
     Failed(u16, &'static str),
+    /// A status with all that is said.
+    Said(u16, Value),
     /// The connection ends before an answer came.
     Silence,
 }
@@ -54,6 +58,8 @@ impl HttpConnector for Answering {
         let body = serde_json::from_slice(body).unwrap_or_default();
         let (status, said) = match (self.0)(operation, &body) {
             Answer::Done(said) => (200, said),
+            Answer::Said(status, said) => (status, said),
+            Answer::Refused(said) => (400, said),
             Answer::Failed(status, code) => (status, json!({"__type": code, "message": "no"})),
             Answer::Silence => {
                 let error = ConnectorError::io("the connection was closed".into());

@@ -22,12 +22,12 @@ use ports::{
     BuildRecords, Clock, StoreError,
     build_records::{BuildName, BuildRecord, ListBuilds, TOKEN_MILLIS},
 };
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
     Table, keys,
     keys::Key,
+    pauses::{Pauses, TRIES},
     table::{Condition, Item, Query, Refused, Sorted, Write},
 };
 
@@ -37,11 +37,6 @@ const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The most lines or records in one answer.
 const PAGE_MAX: usize = 10_000;
-
-/// How often a build is begun while others of its project begin, and the pause after the first time;
-/// it doubles.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Places are microseconds; builds of one millisecond, begun by many functions, are spread over it.
 const PLACES_PER_MILLI: u64 = 1_000;
@@ -223,7 +218,7 @@ fn place_of(item: &Item) -> Result<u64, StoreError> {
 #[async_trait]
 impl BuildRecords for BuildHistory {
     async fn begin_build(&self, build: &BuildRecord) -> Result<BuildRecord, StoreError> {
-        let mut pause = PAUSE;
+        let mut pauses = Pauses::new();
         for _ in 0..TRIES {
             let token = match self.by_token(build).await? {
                 Ok(earlier) => return Ok(earlier),
@@ -246,8 +241,7 @@ impl BuildRecords for BuildHistory {
                 }
                 Err(Refused::Store(error)) => return Err(error),
             }
-            sleep(pause).await;
-            pause *= 2;
+            pauses.pause().await;
         }
         Err(StoreError::Conflict)
     }

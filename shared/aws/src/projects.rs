@@ -1,6 +1,7 @@
 //! CodeBuild projects in the table: one item each, and one that counts them.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,19 +13,14 @@ use ports::{
     ProjectRecords, ProjectStore, StoreError,
     projects::{CreateProjectError, ProjectName, ProjectRecord},
 };
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
     Table, keys,
     keys::PK,
+    pauses::{Pauses, TRIES},
     table::{Condition, ITEM_BYTES_MAX, Item, Query, Refused, Sorted, Write},
 };
-
-/// How often a change is tried while others change the number of projects, and the pause after the
-/// first time; it doubles.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// The projects of one installation.
 #[derive(Clone, Debug)]
@@ -66,7 +62,7 @@ impl Projects {
 
     async fn create(&self, record: &ProjectRecord, limit: u64) -> Result<(), CreateProjectError> {
         let item = item(record, 1)?;
-        let mut pause = PAUSE;
+        let mut pauses = Pauses::new();
         for _ in 0..TRIES {
             let (count, same) = self.count().await?;
             if count >= limit {
@@ -87,8 +83,7 @@ impl Projects {
                 Err(Refused::Conditions(_) | Refused::Store(StoreError::Conflict)) => {}
                 Err(Refused::Store(error)) => return Err(error.into()),
             }
-            sleep(pause).await;
-            pause *= 2;
+            pauses.pause().await;
         }
         Err(StoreError::Conflict.into())
     }
@@ -170,7 +165,7 @@ impl ProjectRecords for Projects {
     }
 
     async fn delete_project(&self, name: &str) -> Result<(), StoreError> {
-        let mut pause = PAUSE;
+        let mut pauses = Pauses::new();
         for _ in 0..TRIES {
             if self.item(name).await?.is_none() {
                 return Ok(());
@@ -183,8 +178,7 @@ impl ProjectRecords for Projects {
                 Err(Refused::Conditions(_) | Refused::Store(StoreError::Conflict)) => {}
                 Err(Refused::Store(error)) => return Err(error),
             }
-            sleep(pause).await;
-            pause *= 2;
+            pauses.pause().await;
         }
         Err(StoreError::Conflict)
     }
