@@ -17,6 +17,8 @@ mod load;
 mod memory;
 mod numbers;
 mod rows;
+#[cfg(test)]
+mod sizes;
 mod work;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -8,6 +8,8 @@ mod create;
 mod item;
 mod read;
 mod refused;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use aws_sdk_dynamodb::{Client, types::ConsumedCapacity};

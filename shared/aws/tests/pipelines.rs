@@ -1,8 +1,12 @@
 //! The table of DynamoDB passes the contract of every store of pipelines; and what only it can do
 //! wrong: pages read in the middle of a commit, answers that do not come, items without room.
 
+#[path = "pipelines/crowds.rs"]
+mod crowds;
 #[path = "pipelines/table.rs"]
 mod table;
+#[path = "pipelines/trouble.rs"]
+mod trouble;
 
 use std::sync::Arc;
 

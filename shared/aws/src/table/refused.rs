@@ -35,24 +35,50 @@ impl From<Refused> for StoreError {
     }
 }
 
-impl Refused {
-    pub(super) fn of_transaction<R>(error: SdkError<TransactWriteItemsError, R>) -> Self
+/// What became of one sending of a transaction.
+pub(super) enum Sent {
+    /// No answer came, or the sending before is still under way.
+    Unknown,
+    /// Nothing was done, and may be later.
+    Busy(StoreError),
+    Refused(Refused),
+}
+
+impl Sent {
+    pub(super) fn of<R>(error: SdkError<TransactWriteItemsError, R>) -> Self
     where
         R: HasStatus + std::fmt::Debug + Send + Sync + 'static,
     {
         use TransactWriteItemsError as Failed;
         match error.as_service_error() {
             Some(Failed::TransactionCanceledException(cancelled)) => {
-                of_reasons(cancelled.cancellation_reasons())
-                    .unwrap_or_else(|| unavailable(WRITING, error).into())
+                let reasons = cancelled.cancellation_reasons();
+                match of_reasons(reasons) {
+                    Some(refused) => Self::Refused(refused),
+                    None if has(reasons, &BUSY) => Self::Busy(unavailable(WRITING, error)),
+                    None => Self::Refused(unavailable(WRITING, error).into()),
+                }
             }
             // The token came with other writes: ours are not there, and whose are tells a load.
-            Some(Failed::IdempotentParameterMismatchException(_)) => StoreError::Conflict.into(),
-            // The first sending of this very request is still under way.
-            Some(Failed::TransactionInProgressException(_)) => StoreError::Ambiguous.into(),
-            Some(_) | None => outcome(error).into(),
+            Some(Failed::IdempotentParameterMismatchException(_)) => {
+                Self::Refused(StoreError::Conflict.into())
+            }
+            Some(Failed::TransactionInProgressException(_)) => Self::Unknown,
+            Some(_) | None => match asked(&error) {
+                Asked::Unknown => Self::Unknown,
+                Asked::Throttled => Self::Busy(unavailable(WRITING, error)),
+                Asked::Refused | Asked::Unsent => Self::Refused(unavailable(WRITING, error).into()),
+            },
         }
     }
+}
+
+/// Reasons that say that the table is asked too much.
+const BUSY: [&str; 2] = ["ThrottlingError", "ProvisionedThroughputExceeded"];
+
+fn has(reasons: &[CancellationReason], codes: &[&str]) -> bool {
+    let mut found = reasons.iter().filter_map(CancellationReason::code);
+    found.any(|code| codes.contains(&code))
 }
 
 /// What cancelled a transaction: the reasons stand in the order of its writes.
@@ -80,18 +106,6 @@ fn of_reasons(reasons: &[CancellationReason]) -> Option<Refused> {
         bytes: ITEM_BYTES_MAX + 1,
         limit: ITEM_BYTES_MAX,
     }))
-}
-
-/// The store's error for a write that failed.
-fn outcome<E, R>(error: SdkError<E, R>) -> StoreError
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-    R: HasStatus + std::fmt::Debug + Send + Sync + 'static,
-{
-    match asked(&error) {
-        Asked::Unknown => StoreError::Ambiguous,
-        Asked::Refused | Asked::Throttled | Asked::Unsent => unavailable(WRITING, error),
-    }
 }
 
 /// What became of one sending of one write.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     ITEM_BYTES_MAX, Item, Refused, TRANSACTION_BYTES_MAX, TRANSACTION_ITEMS_MAX, Table, bytes_of,
-    refused::Single,
+    refused::{Sent, Single},
 };
 use crate::keys::{Key, PK, SK};
 
@@ -216,7 +216,7 @@ impl Table {
     /// [`Write::put`] of which every attribute is there has. So let items that two writers could
     /// write alike have something of their own in them.
     pub async fn write(&self, write: Write) -> Result<(), Refused> {
-        self.check(std::slice::from_ref(&write))?;
+        check(std::slice::from_ref(&write))?;
         let (mut is_unsure, mut pause) = (false, PAUSE);
         for send in 1..=SENDS_MAX {
             let refused = match self.send(write.clone()).await {
@@ -246,8 +246,6 @@ impl Table {
             What::Delete(_) => (false, false),
             What::Update { .. } => (false, true),
         };
-        // A repeated request would meet its own first writing: repeating is done where that is known.
-        let once = Builder::new().retry_config(RetryConfig::disabled());
         let (all_old, total) = (
             ReturnValuesOnConditionCheckFailure::AllOld,
             ReturnConsumedCapacity::Total,
@@ -260,7 +258,7 @@ impl Table {
                     .return_values_on_condition_check_failure(all_old)
                     .return_consumed_capacity(total)
                     .customize()
-                    .config_override(once)
+                    .config_override(once())
                     .send()
                     .await
                     .map_err(Single::from)?
@@ -286,20 +284,43 @@ impl Table {
     /// Writes all of them or none. The token tells a repeated request from a new one for ten minutes:
     /// the same token always comes with the same writes.
     ///
-    /// [`Refused::Conditions`] has the places of the writes whose conditions do not hold.
+    /// [`Refused::Conditions`] has the places of the writes whose conditions do not hold. A request
+    /// without an answer is sent again, and what is said of it then counts for both only when it was
+    /// done or a condition does not hold.
     pub async fn transact(&self, token: Uuid, writes: Vec<Write>) -> Result<(), Refused> {
-        self.check(&writes)?;
+        check(&writes)?;
         let items = writes.into_iter().map(|write| self.transacted(write));
         let items = items.collect::<Result<Vec<_>, StoreError>>()?;
+        let (mut is_unsure, mut pause) = (false, PAUSE);
+        for send in 1..=SENDS_MAX {
+            match self.send_all(token, items.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(Sent::Unknown) => is_unsure = true,
+                Err(Sent::Refused(refused @ Refused::Conditions(_))) => return Err(refused),
+                Err(Sent::Refused(refused)) if !is_unsure => return Err(refused),
+                Err(Sent::Busy(error)) if send == SENDS_MAX && !is_unsure => {
+                    return Err(error.into());
+                }
+                Err(Sent::Refused(_) | Sent::Busy(_)) => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(StoreError::Ambiguous.into())
+    }
+
+    async fn send_all(&self, token: Uuid, items: Vec<TransactWriteItem>) -> Result<(), Sent> {
         let sent = self
             .client
             .transact_write_items()
             .set_transact_items(Some(items))
             .client_request_token(token.to_string())
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(once())
             .send()
             .await;
-        let written = sent.map_err(Refused::of_transaction)?;
+        let written = sent.map_err(Sent::of)?;
         for consumed in written.consumed_capacity() {
             self.written_units(Some(consumed));
         }
@@ -328,37 +349,41 @@ impl Table {
         })?;
         Ok(item.build())
     }
+}
 
-    /// Refuses what DynamoDB would refuse, by name.
-    #[expect(clippy::unused_self, reason = "the limits are the table's")]
-    fn check(&self, writes: &[Write]) -> Result<(), StoreError> {
-        let too_large =
-            |what: String, bytes, limit| Err(StoreError::TooLarge { what, bytes, limit });
-        let mut all = 0;
-        for write in writes {
-            let bytes = write.bytes();
-            all += bytes;
-            if bytes > ITEM_BYTES_MAX {
-                let Key { pk, sk } = write.key();
-                return too_large(format!("item `{pk}` `{sk}`"), bytes, ITEM_BYTES_MAX);
-            }
+/// Refuses what DynamoDB would refuse, by name.
+fn check(writes: &[Write]) -> Result<(), StoreError> {
+    let too_large = |what: String, bytes, limit| Err(StoreError::TooLarge { what, bytes, limit });
+    let mut all = 0;
+    for write in writes {
+        let bytes = write.bytes();
+        all += bytes;
+        if bytes > ITEM_BYTES_MAX {
+            let Key { pk, sk } = write.key();
+            return too_large(format!("item `{pk}` `{sk}`"), bytes, ITEM_BYTES_MAX);
         }
-        let first = writes.first().map(|write| write.key().pk);
-        let of = || {
-            format!(
-                "transaction that begins with `{}`",
-                first.unwrap_or_default()
-            )
-        };
-        if writes.len() > TRANSACTION_ITEMS_MAX {
-            let what = format!("list of items of the {}", of());
-            return too_large(what, writes.len(), TRANSACTION_ITEMS_MAX);
-        }
-        if all > TRANSACTION_BYTES_MAX {
-            return too_large(of(), all, TRANSACTION_BYTES_MAX);
-        }
-        Ok(())
     }
+    let first = writes.first().map(|write| write.key().pk);
+    let of = || {
+        format!(
+            "transaction that begins with `{}`",
+            first.unwrap_or_default()
+        )
+    };
+    if writes.len() > TRANSACTION_ITEMS_MAX {
+        let what = format!("list of items of the {}", of());
+        return too_large(what, writes.len(), TRANSACTION_ITEMS_MAX);
+    }
+    if all > TRANSACTION_BYTES_MAX {
+        return too_large(of(), all, TRANSACTION_BYTES_MAX);
+    }
+    Ok(())
+}
+
+/// The SDK sends it once: a repeated request may meet its own first writing, so it is repeated where
+/// that is known.
+fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
 }
 
 impl Write {

@@ -33,6 +33,7 @@ impl Fresh {
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_LAMBDA_FUNCTION_NAME", "tests"),
             ("PIPEWRIGHT_TABLE", &self.name),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
