@@ -32,7 +32,7 @@ help:
 	@echo 'make guided     deploys, and asks for every parameter first'
 	@echo 'make deploy     deploys with what samconfig.toml and PARAMETERS say'
 	@echo 'make bootstrap  issues the first access key and prints it as a profile'
-	@echo 'make delete     deletes the stack; table, bucket, master secret and audit trail stay'
+	@echo 'make delete     deletes the stack; table, buckets, master secret and audit trail stay'
 
 # Its own --target-dir does nothing in this version.
 build: $(CARGO_LAMBDA)
@@ -58,7 +58,7 @@ bootstrap:
 delete:
 	aws cloudformation delete-stack --stack-name $(STACK)
 	aws cloudformation wait stack-delete-complete --stack-name $(STACK)
-	@echo 'Deleted. The table, the bucket, the master secret and the audit trail are still there: docs/aws.md.'
+	@echo 'Deleted. The table, the buckets, the master secret and the audit trail are still there: docs/aws.md.'
 
 # The version that the tests deploy with.
 $(SAM): tests/emulator/deploy.txt

@@ -19,7 +19,7 @@ use crate::{
 const ASKED_FOR: &str = "PIPEWRIGHT_REAL_AWS";
 
 const PIPELINE: &str = "account";
-const KEY: &str = "sources/account.zip";
+const KEY: &str = "account.zip";
 
 const FOLLOWS_WITHIN: Duration = Duration::from_mins(5);
 
@@ -36,10 +36,10 @@ pub(crate) fn release() {
     let outputs = stack::outputs(&aws, &name);
     let key = stack::first_key(&aws, &outputs["ApiFunction"], folder.path());
     let pipewright = aws.with(&outputs["Endpoint"], (&key.0, &key.1));
-    let bucket = &outputs["Bucket"];
+    let (bucket, sources) = (&outputs["Bucket"], &outputs["SourceBucket"]);
     Pipeline {
         name: PIPELINE,
-        source_bucket: bucket,
+        source_bucket: sources,
         source_key: KEY,
         mode: "QUEUED",
         // The image of builds has to be pushed first: infra/build-image says how.
@@ -48,7 +48,7 @@ pub(crate) fn release() {
         release: json!({"BucketName": bucket, "Extract": "true", "ObjectKey": "released"}),
     }
     .make(&pipewright, bucket);
-    release::upload(&aws, folder.path(), bucket, KEY);
+    release::upload(&aws, folder.path(), sources, KEY);
     let token = wait("approval that waits", FOLLOWS_WITHIN, || token(&pipewright));
     pipewright.run(&[
         "codepipeline",
