@@ -6,6 +6,7 @@
 )]
 
 pub mod emulator;
+pub mod engine;
 pub mod http;
 pub mod proxy;
 pub mod python;

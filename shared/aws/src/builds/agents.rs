@@ -134,17 +134,17 @@ impl ports::Agents for Agents {
             content_type: Some("application/zip".to_owned()),
             ..ObjectMetadata::default()
         };
-        let signed = self
-            .objects
-            .presigned_put(
-                &output.bucket,
-                &output.key,
-                &offer.sha256,
-                offer.size,
-                metadata,
-                PUT_WITHIN,
-            )
-            .await?;
+        let JobArtifact { bucket, key, .. } = output;
+        let (sha256, size, objects) = (&offer.sha256, offer.size, &self.objects);
+        let signed = if overwrites {
+            objects
+                .presigned_overwrite(bucket, key, sha256, size, metadata, PUT_WITHIN)
+                .await?
+        } else {
+            objects
+                .presigned_put(bucket, key, sha256, size, metadata, PUT_WITHIN)
+                .await?
+        };
         Ok(AgentPlace::Put {
             url: signed.url,
             headers: signed.headers,

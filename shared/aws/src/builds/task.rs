@@ -315,3 +315,6 @@ where
 fn time(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
     time.to_millis().ok().map(Timestamp)
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,11 +95,43 @@ impl Objects {
         metadata: ObjectMetadata,
         within: Duration,
     ) -> Result<Presigned, ObjectError> {
+        let bytes = Bytes { sha256, size };
         let place = Place {
             bucket,
             key,
             version: None,
         };
+        self.signed_put(place, bytes, metadata, Some("*"), within)
+            .await
+    }
+
+    /// The same of an object that may be there already: these bytes come on top of it.
+    pub async fn presigned_overwrite(
+        &self,
+        bucket: &str,
+        key: &str,
+        sha256: &str,
+        size: u64,
+        metadata: ObjectMetadata,
+        within: Duration,
+    ) -> Result<Presigned, ObjectError> {
+        let bytes = Bytes { sha256, size };
+        let place = Place {
+            bucket,
+            key,
+            version: None,
+        };
+        self.signed_put(place, bytes, metadata, None, within).await
+    }
+
+    async fn signed_put(
+        &self,
+        place: Place<'_>,
+        Bytes { sha256, size }: Bytes<'_>,
+        metadata: ObjectMetadata,
+        only_if_none_match: Option<&str>,
+        within: Duration,
+    ) -> Result<Presigned, ObjectError> {
         names::check(place)?;
         if size > PUT_BYTES_MAX {
             let text = format!("it has {size} bytes, and one request takes {PUT_BYTES_MAX}");
@@ -116,15 +148,22 @@ impl Objects {
         let request = self
             .client
             .put_object()
-            .bucket(bucket)
-            .key(key)
+            .bucket(place.bucket)
+            .key(place.key)
             .content_length(length(size))
             .checksum_sha256(BASE64_STANDARD.encode(digest))
-            .if_none_match("*");
+            .set_if_none_match(only_if_none_match.map(str::to_owned));
         let request = with_headers!(request, &Headers::of(metadata, record));
         let signed = request.presigned(config(place, within)?).await;
         told(place, signed)
     }
+}
+
+/// What is to be put.
+#[derive(Clone, Copy)]
+struct Bytes<'a> {
+    sha256: &'a str,
+    size: u64,
 }
 
 fn signing(place: Place<'_>) -> String {
