@@ -95,12 +95,12 @@ impl Objects {
     /// A store with the limits that fit a machine with a disk; a function says its own with
     /// [`Objects::within`].
     pub fn new(clients: &Clients) -> Self {
-        Self::of(clients.s3(), !clients.has_own_endpoint())
+        Self::of(&clients.s3(), !clients.has_own_endpoint())
     }
 
     /// A store over a client. `counts_tags` says whether the service tells how many tags an object
     /// has not only to `GET` but to `HEAD`, as Amazon's does.
-    pub fn of(client: Client, counts_tags: bool) -> Self {
+    pub fn of(client: &Client, counts_tags: bool) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_WITHIN)
             .operation_timeout(OPERATION_WITHIN);

@@ -80,13 +80,12 @@ impl Objects {
         let Err(error) = sent else {
             return Ok(());
         };
-        match status(&error) {
-            Some(404) => Err(ObjectError::NoSuchBucket(bucket.to_owned())),
-            _ => {
-                let doing = format!("look for bucket `{bucket}`");
-                Err(failed(&doing, About::Bucket(bucket), &error))
-            }
+        // An answer to `HEAD` has no body, and so no code.
+        if status(&error) == Some(404) {
+            return Err(ObjectError::NoSuchBucket(bucket.to_owned()));
         }
+        let doing = format!("look for bucket `{bucket}`");
+        Err(failed(&doing, About::Bucket(bucket), &error))
     }
 
     /// S3 says when a bucket was made only in the list of an account's own buckets; of others, or

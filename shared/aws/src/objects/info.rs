@@ -1,6 +1,9 @@
 //! The metadata of an object, as S3's headers say it and as they are to say it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
 use aws_smithy_types::{DateTime, date_time::Format};
@@ -210,7 +213,8 @@ fn query(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // A text takes everything.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out
