@@ -19,6 +19,8 @@ mod numbers;
 mod rows;
 #[cfg(test)]
 mod sizes;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -5,6 +5,7 @@
 //! without an answer is [`StoreError::Ambiguous`], never "not done".
 
 mod create;
+mod expression;
 mod item;
 mod read;
 mod refused;

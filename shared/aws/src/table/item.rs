@@ -34,7 +34,7 @@ impl Item {
         Self { attributes }
     }
 
-    pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+    pub(crate) fn into_attributes(self) -> HashMap<String, AttributeValue> {
         self.attributes
     }
 

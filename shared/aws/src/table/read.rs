@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, Select};
 use ports::StoreError;
 
-use super::{BATCH_KEYS_MAX, Item, Table, write::attributes};
+use super::{BATCH_KEYS_MAX, Item, Table, expression::attributes};
 use crate::{
     failed::unavailable,
     keys::{AT, Key, PK, SK, WORK, WORK_INDEX},
