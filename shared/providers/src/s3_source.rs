@@ -27,6 +27,9 @@ const KEYS: [&str; 4] = [
 /// The largest source object (spec 60 §1.1).
 const SOURCE_BYTES_MAX: u64 = 7 * 1024 * 1024 * 1024;
 
+/// What S3 calls the version of an object in a bucket that keeps none.
+const UNVERSIONED: &str = "null";
+
 pub struct S3Source;
 
 #[async_trait]
@@ -68,6 +71,7 @@ async fn source(world: &World, job: &Job) -> Result<ActionOutput, ErrorDetails> 
         return Ok(result(&asked, &head(Some(version)).await?));
     }
     let info = head(asked.version.map(str::to_owned)).await?;
+    check_versioned(&asked, &info)?;
     if info.size > SOURCE_BYTES_MAX {
         return Err(ErrorDetails::configuration(format!(
             "object `{}` in bucket `{}` has {} bytes, and the most is {SOURCE_BYTES_MAX}",
@@ -93,6 +97,19 @@ fn check(settings: Settings<'_>) -> Result<(), ErrorDetails> {
     settings.flag("AllowOverrideForS3ObjectKey")?;
     settings.required("S3Bucket")?;
     settings.required("S3ObjectKey").map(drop)
+}
+
+/// A version without an id of its own is replaced by the next put: nobody could say which bytes an
+/// execution had, nor that they changed (spec 60 §1.1).
+fn check_versioned(asked: &Asked<'_>, info: &ObjectInfo) -> Result<(), ErrorDetails> {
+    if info.version_id != UNVERSIONED {
+        return Ok(());
+    }
+    Err(ErrorDetails::configuration(format!(
+        "object `{}` in bucket `{}` has no version of its own: turn on versioning for the bucket, \
+         and put the object again",
+        asked.key, asked.bucket
+    )))
 }
 
 fn asked(job: &Job) -> Result<Asked<'_>, ErrorDetails> {

@@ -198,3 +198,20 @@ async fn somebody_elses_object_in_the_artifacts_place_is_not_taken_for_ours() {
         error.message
     );
 }
+
+#[tokio::test]
+async fn a_bucket_that_keeps_no_versions_is_no_source() {
+    let bench = Bench::new().await;
+    let mut info = bench.put("bucket", "app.zip", b"bytes").await;
+    let job = source(&[]);
+    let asked = asked(&job).unwrap();
+    check_versioned(&asked, &info).unwrap();
+    info.version_id = "null".to_owned();
+    let refused = check_versioned(&asked, &info).unwrap_err();
+    assert_eq!(refused.code, FailureType::ConfigurationError);
+    assert_eq!(
+        refused.message,
+        "object `app.zip` in bucket `bucket` has no version of its own: turn on versioning for the \
+         bucket, and put the object again"
+    );
+}
