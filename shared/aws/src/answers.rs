@@ -42,7 +42,9 @@ fn answering(answer: impl Fn(&str, &Value) -> Answer + Send + Sync + 'static) ->
     http_client_fn(move |_, _| connector.clone())
 }
 
-struct Answering(Arc<dyn Fn(&str, &Value) -> Answer + Send + Sync>);
+type Answerer = dyn Fn(&str, &Value) -> Answer + Send + Sync;
+
+struct Answering(Arc<Answerer>);
 
 impl fmt::Debug for Answering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,3 +43,24 @@ impl Port for Cursors {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Meter,
+        answers::{Answer, clients},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn what_became_of_a_cursor_is_told() {
+        let silent = clients(|_, _| Answer::Silence).dynamodb();
+        let cursors = Cursors::new(Table::new(silent, "t", Meter::default()));
+        let set = cursors.set("a", 1).await;
+        assert!(matches!(set, Err(StoreError::Ambiguous)));
+        let got = cursors.get("a").await;
+        assert!(matches!(got, Err(StoreError::Unavailable { .. })));
+        let kept = cursors.keep_only(&[]).await;
+        assert!(matches!(kept, Err(StoreError::Unavailable { .. })));
+    }
+}

@@ -70,11 +70,14 @@ impl MasterKey {
 
     /// The key for a purpose, named by a text that nothing else uses.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mac = Hmac::<Sha256>::new_from_slice(self.text.as_bytes());
-        let mut mac = mac.expect("a key of any length is taken");
-        mac.update(purpose.as_bytes());
-        mac.finalize().into_bytes().into()
+        mac(self.text.as_bytes(), purpose)
     }
+}
+
+fn mac(key: &[u8], purpose: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length is taken");
+    mac.update(purpose.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ const ABSENT: [&str; 3] = [
 /// The secrets and parameters of the account.
 #[derive(Clone)]
 pub struct Secrets {
-    secrets: aws_sdk_secretsmanager::Client,
+    managed: aws_sdk_secretsmanager::Client,
     parameters: aws_sdk_ssm::Client,
     /// The name or ARN of the master secret.
     master: String,
@@ -57,7 +57,7 @@ impl fmt::Debug for Secrets {
 impl Secrets {
     pub fn new(clients: &Clients, settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
-            secrets: clients.secrets(),
+            managed: clients.secrets(),
             parameters: clients.ssm(),
             master: settings.require("PIPEWRIGHT_MASTER_SECRET")?.to_owned(),
         })
@@ -106,7 +106,7 @@ impl Secrets {
         stage: Option<String>,
         version: Option<String>,
     ) -> Result<RunnerMessage, SecretsUnavailable> {
-        let asked_for = self.secrets.get_secret_value().secret_id(id);
+        let asked_for = self.managed.get_secret_value().secret_id(id);
         let asked_for = asked_for.set_version_stage(stage).set_version_id(version);
         let found = match asked_for.send().await {
             Ok(found) => found,
