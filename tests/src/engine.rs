@@ -48,8 +48,11 @@ impl Engine {
     /// What the output of a test says of where its builds ran.
     pub const NAME: &str = "engine: builds run as containers of the build image";
 
-    /// Starts one; the error says why there is none.
+    /// Starts one; the error says why there is none. `PIPEWRIGHT_ENGINE=none` wants none.
     pub fn start() -> Result<Self, String> {
+        if std::env::var("PIPEWRIGHT_ENGINE").is_ok_and(|wanted| wanted == "none") {
+            return Err("PIPEWRIGHT_ENGINE says so".to_owned());
+        }
         let programs = programs()?;
         let folder = std::env::temp_dir().join(format!("pipewright-engine-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;

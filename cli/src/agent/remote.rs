@@ -32,6 +32,8 @@ mod outputs;
 mod proper;
 mod pulse;
 mod stop;
+#[cfg(test)]
+mod testing;
 mod transfer;
 
 use api::Api;

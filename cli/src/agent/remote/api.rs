@@ -189,3 +189,77 @@ pub(super) fn config(url: &str) -> ureq::config::ConfigBuilder<ureq::typestate::
 pub(super) fn agent(config: ureq::config::Config) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use model::build::BuildStatus;
+
+    use super::{super::testing::Server, *};
+
+    fn report() -> BuildReport {
+        BuildReport {
+            status: BuildStatus::Succeeded,
+            phases: Vec::new(),
+            exported_variables: BTreeMap::new(),
+            test_reports: Vec::new(),
+            isolation: String::new(),
+            log_stream: String::new(),
+            retries_wanted: None,
+        }
+    }
+
+    fn ok(body: &str) -> Option<(u16, String)> {
+        Some((200, body.to_owned()))
+    }
+
+    #[test]
+    fn what_has_no_answer_is_asked_again() {
+        let server = Server::start(|nth| match nth {
+            0 => None,
+            1 => Some((503, "later".to_owned())),
+            _ => ok("\"missing\""),
+        });
+        let api = Api::new(&server.url, "b1", "token");
+        let need = SecretNeed::Parameter("/p".to_owned());
+        assert!(matches!(api.secret(&need), Ok(RunnerMessage::Missing)));
+        let heard = server.heard();
+        assert_eq!(heard.len(), 3);
+        assert_eq!(heard[2].line, "POST /agent/builds/b1/secret HTTP/1.1");
+        assert_eq!(heard[2].body, r#"{"parameter":"/p"}"#);
+    }
+
+    #[test]
+    fn what_is_refused_is_asked_once() {
+        for (status, wanted) in [(400, "refused it: 400 no"), (404, "no such build")] {
+            let server = Server::start(move |_| Some((status, "no".to_owned())));
+            let api = Api::new(&server.url, "b1", "token");
+            let error = api.order().err().unwrap().to_string();
+            assert!(error.contains(wanted), "{error}");
+            assert_eq!(server.heard().len(), 1);
+        }
+    }
+
+    #[test]
+    fn how_far_a_build_is_is_told_once_whatever_the_answer() {
+        let server = Server::start(|_| Some((503, String::new())));
+        let api = Api::new(&server.url, "b1", "token");
+        assert!(matches!(api.tell(&[]), Err(ApiError::Unreachable(_))));
+        assert_eq!(server.heard().len(), 1);
+        let server = Server::start(|_| ok(r#"{"isStopping":true}"#));
+        let api = Api::new(&server.url, "b1", "token");
+        assert!(api.tell(&[]).unwrap().is_stopping);
+    }
+
+    #[test]
+    fn a_report_was_heard_when_the_build_is_over_after_an_answer_was_lost() {
+        let gone = || Some((404, String::new()));
+        let server = Server::start(move |nth| if nth == 0 { None } else { gone() });
+        let api = Api::new(&server.url, "b1", "token");
+        assert!(api.report(&report()).is_ok());
+        let server = Server::start(move |_| gone());
+        let api = Api::new(&server.url, "b1", "token");
+        assert!(matches!(api.report(&report()), Err(ApiError::Gone)));
+    }
+}

@@ -131,3 +131,73 @@ pub(super) fn put<'a>(
         status => Err(TransferError::Broken(format!("the answer is {status}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Server, *};
+
+    const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+    /// What becomes of an input of five bytes for which that comes.
+    fn got(status: u16, body: &'static str, sha256: &str) -> Result<String, TransferError> {
+        let server = Server::start(move |_| Some((status, body.to_owned())));
+        let input = RemoteInput {
+            url: server.url.clone(),
+            size: 5,
+            sha256: Some(sha256.to_owned()),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("0");
+        get(&input, &to, &Stop::default())?;
+        Ok(std::fs::read_to_string(to).unwrap())
+    }
+
+    #[test]
+    fn an_object_is_taken_only_whole_and_as_it_was_stored() {
+        assert_eq!(got(200, "hello", HELLO).unwrap(), "hello");
+        let damaged = got(200, "jello", HELLO).unwrap_err();
+        assert!(matches!(damaged, TransferError::Refused(_)), "{damaged}");
+        for body in ["hell", "hello "] {
+            let cut = got(200, body, HELLO).unwrap_err();
+            assert!(matches!(cut, TransferError::Broken(_)), "{cut}");
+        }
+        let later = got(503, "", HELLO).unwrap_err();
+        assert!(matches!(later, TransferError::Broken(_)), "{later}");
+        let denied = got(403, "", HELLO).unwrap_err();
+        assert!(matches!(denied, TransferError::Refused(_)), "{denied}");
+    }
+
+    #[test]
+    fn a_stopped_build_fetches_nothing_more() {
+        let stop = Stop::default();
+        stop.raise();
+        let server = Server::start(|_| Some((200, "hello".to_owned())));
+        let input = RemoteInput {
+            url: server.url.clone(),
+            size: 5,
+            sha256: None,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let stopped = get(&input, &folder.path().join("0"), &stop);
+        assert!(matches!(stopped, Err(TransferError::Stopped)));
+    }
+
+    #[test]
+    fn a_file_is_put_as_it_is_with_the_headers_that_were_signed() {
+        let server = Server::start(|nth| Some((if nth == 0 { 200 } else { 412 }, String::new())));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("0.zip");
+        std::fs::write(&file, "hello").unwrap();
+        assert_eq!(measure(&file).unwrap(), (5, HELLO.to_owned()));
+        let headers = [("if-none-match".to_owned(), "*".to_owned())];
+        let headers = || headers.iter().map(|(name, value)| (name, value));
+        put(&file, &format!("{}/k?x", server.url), headers()).unwrap();
+        let heard = server.heard();
+        assert_eq!(
+            (heard[0].line.as_str(), heard[0].body.as_str()),
+            ("PUT /k?x HTTP/1.1", "hello")
+        );
+        let there = put(&file, &server.url, headers()).unwrap_err();
+        assert!(matches!(there, TransferError::Broken(_)), "{there}");
+    }
+}

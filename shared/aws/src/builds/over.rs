@@ -61,22 +61,21 @@ fn failure(was_wanted: bool, stopped: &Stopped) -> Failure {
             message: format!("Unable to pull the image: {why}"),
         };
     }
-    let mut message = format!("the task stopped and its agent made no report: {code}: {reason}");
-    if let Some(exit_code) = exit_code {
-        message += &format!("; the container ended with {exit_code}");
-    }
-    if !container.is_empty() {
-        message += &format!("; {container}");
-    }
+    let mut told = vec![format!(
+        "the task stopped and its agent made no report: {code}: {reason}"
+    )];
+    told.extend(exit_code.map(|code| format!("the container ended with {code}")));
+    told.extend(Some(container.clone()).filter(|container| !container.is_empty()));
     if exit_code.is_some_and(|code| NOT_STARTED.contains(&code)) {
-        message += "; an image needs a C library (glibc) as new as the agent's to run it";
+        let why = "an image needs a C library (glibc) as new as the agent's to run it";
+        told.push(why.to_owned());
     }
     let phase = if code == "TaskFailedToStart" {
         "PROVISIONING"
     } else {
         "FINALIZING"
     };
-    fault(phase, message)
+    fault(phase, told.join("; "))
 }
 
 fn fault(phase: &'static str, message: String) -> Failure {

@@ -257,9 +257,10 @@ fn read(id: &str, item: &Item) -> Result<Record, StoreError> {
         number: item.get_number("number")?,
         tokens: item.get_json("tokens")?,
         turn: item.get_number("turn")?,
-        task: match item.has("task") {
-            true => Some(item.get_text("task")?.to_owned()),
-            false => None,
+        task: if item.has("task") {
+            Some(item.get_text("task")?.to_owned())
+        } else {
+            None
         },
         attached: if item.has("attached") {
             time(item, "attached")?

@@ -6,8 +6,8 @@ use aws_sdk_ecs::{
     error::{ProvideErrorMetadata, SdkError},
     operation::run_task::RunTaskError,
     types::{
-        AssignPublicIp, AwsVpcConfiguration, ContainerOverride, Failure, KeyValuePair, LaunchType,
-        NetworkConfiguration, Task, TaskOverride,
+        AssignPublicIp, AwsVpcConfiguration, Container, ContainerOverride, Failure, KeyValuePair,
+        LaunchType, NetworkConfiguration, Task, TaskOverride,
     },
 };
 use model::Timestamp;
@@ -250,7 +250,7 @@ impl Tasks {
             at: task.stopped_at().and_then(time),
             code: code.unwrap_or_default(),
             reason: task.stopped_reason().unwrap_or_default().to_owned(),
-            exit_code: container.and_then(|it| it.exit_code()),
+            exit_code: container.and_then(Container::exit_code),
             container: container
                 .and_then(|it| it.reason())
                 .unwrap_or_default()
