@@ -69,7 +69,9 @@ pub struct Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("table", &self.table).finish()
+        f.debug_struct("Store")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
     }
 }
 

@@ -105,12 +105,6 @@ fn set(told: &ActionUpdate) -> Result<Vec<(&'static str, AttributeValue)>, Store
     if let Some(percent) = output.percent_complete {
         set.push((PERCENT, AttributeValue::N(percent.to_string())));
     }
-    fn json<T: Serialize + ?Sized>(
-        value: &T,
-        what: impl Fn() -> String,
-    ) -> Result<AttributeValue, StoreError> {
-        encoded(value, what, ITEM_BYTES_MAX)
-    }
     set.push((STATUS, json(&told.status, what)?));
     if let Some(error) = &told.error {
         set.push((ERROR, json(error, what)?));
@@ -122,6 +116,13 @@ fn set(told: &ActionUpdate) -> Result<Vec<(&'static str, AttributeValue)>, Store
         set.push((VARIABLES, json(&*output.variables, what)?));
     }
     Ok(set)
+}
+
+fn json<T: Serialize + ?Sized>(
+    value: &T,
+    what: impl Fn() -> String,
+) -> Result<AttributeValue, StoreError> {
+    encoded(value, what, ITEM_BYTES_MAX)
 }
 
 pub(super) fn job(item: &Item) -> Result<Arc<Job>, StoreError> {

@@ -136,7 +136,7 @@ pub(super) async fn read(
     if !missing.is_empty() {
         let keys = missing.iter().map(|missing| missing.at.clone());
         let found = table.batch_get(keys.collect()).await?;
-        for missing in missing {
+        for missing in &missing {
             join(memory, &mut executions, &found, missing)?;
         }
     }
@@ -147,7 +147,7 @@ fn join(
     memory: &Memory,
     executions: &mut [Execution],
     found: &HashMap<Key, Item>,
-    missing: Missing,
+    missing: &Missing,
 ) -> Result<(), StoreError> {
     let absent = || StoreError::Corrupt {
         what: format!("action execution {}", missing.attempt),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     sync::Arc,
     time::Duration,
 };
@@ -48,7 +49,7 @@ fn noise(seed: usize, bytes: usize) -> String {
         chance = chance
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        text.push_str(&format!("{:x}", chance >> 16));
+        let _ = write!(text, "{:x}", chance >> 16);
     }
     text.truncate(bytes);
     text
@@ -85,10 +86,11 @@ fn largest(mode: ExecutionMode) -> PipelineDeclaration {
         let actions: Vec<_> = (0..count).map(|number| action(at, number)).collect();
         json!({ "name": long("stage", at), "actions": actions })
     };
-    of_stages((0..STAGES).map(stage).collect(), mode)
+    let stages: Vec<_> = (0..STAGES).map(stage).collect();
+    of_stages(&stages, mode)
 }
 
-fn of_stages(stages: Vec<serde_json::Value>, mode: ExecutionMode) -> PipelineDeclaration {
+fn of_stages(stages: &[serde_json::Value], mode: ExecutionMode) -> PipelineDeclaration {
     let declaration = json!({
         "name": "p".repeat(100), "roleArn": "arn:aws:iam::111122223333:role/r",
         "artifactStore": { "type": "S3", "location": "artifacts" },
@@ -232,7 +234,7 @@ impl Crowd {
                     outbox.push(Message::Job(job));
                 }
                 Effect::Ask(job) | Effect::Refuse(job) => {
-                    begun.push((Arc::from(job), Doer::Nobody))
+                    begun.push((Arc::from(job), Doer::Nobody));
                 }
                 Effect::Record(update) => updates.push(*update),
                 Effect::Cancel(key) => outbox.push(Message::Cancel(*key)),
@@ -300,7 +302,6 @@ impl Crowd {
             transaction,
             ..
         } = self;
-        println!("head {head}, item {item}, items {items}, transaction {transaction}");
         assert!(*head <= super::HEAD_BYTES_MAX, "a head of {head} bytes");
         assert!(*item <= ITEM_BYTES_MAX, "an item of {item} bytes");
         assert!(*items <= TRANSACTION_ITEMS_MAX, "a commit of {items} items");
@@ -387,7 +388,8 @@ fn fifty_parallel_executions_are_let_go_in_commits_that_fit() {
 #[test]
 fn an_ordinary_head_is_small() {
     let stage = |at| json!({ "name": format!("Stage-{at}"), "actions": [action(at, 0)] });
-    let declaration = of_stages((0..6).map(stage).collect(), ExecutionMode::Queued);
+    let stages: Vec<_> = (0..6).map(stage).collect();
+    let declaration = of_stages(&stages, ExecutionMode::Queued);
     let mut crowd = Crowd::new(declaration);
     for _ in 0..12 {
         crowd.start(0);

@@ -3,9 +3,8 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason},
+    error::SdkError, operation::transact_write_items::TransactWriteItemsError,
+    types::CancellationReason,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ports::StoreError;
@@ -108,10 +107,14 @@ fn of_reasons(reasons: &[CancellationReason]) -> Option<Refused> {
     }))
 }
 
+/// What a write whose condition does not hold found.
+pub(super) struct There {
+    pub(super) item: Option<Item>,
+}
+
 /// What became of one sending of one write.
 pub(super) enum Single {
-    /// Its condition does not hold; the item that is there, if there is one.
-    Condition(Option<Item>),
+    Condition(There),
     /// No answer came.
     Unknown,
     /// Nothing was done, and may be later.
@@ -126,7 +129,7 @@ where
 {
     fn from(error: SdkError<E, R>) -> Self {
         if let Some(old) = error.as_service_error().and_then(OldItem::failed_condition) {
-            return Self::Condition(old.cloned().map(Item::of));
+            return Self::Condition(old);
         }
         let code = error.as_service_error().and_then(|it| it.code());
         let is_contended = code == Some("TransactionConflictException");
@@ -139,19 +142,20 @@ where
     }
 }
 
-type Attributes = std::collections::HashMap<String, AttributeValue>;
-
 /// An error that tells of a failed condition, with the item that did not meet it.
 pub(super) trait OldItem {
-    fn failed_condition(&self) -> Option<Option<&Attributes>>;
+    fn failed_condition(&self) -> Option<There>;
 }
 
 macro_rules! old_item {
     ($($module:ident :: $error:ident),*) => { $(
         impl OldItem for aws_sdk_dynamodb::operation::$module::$error {
-            fn failed_condition(&self) -> Option<Option<&Attributes>> {
+            fn failed_condition(&self) -> Option<There> {
                 match self {
-                    Self::ConditionalCheckFailedException(failed) => Some(failed.item()),
+                    Self::ConditionalCheckFailedException(failed) => {
+                        let item = failed.item().cloned().map(Item::of);
+                        Some(There { item })
+                    }
                     _ => None,
                 }
             }

@@ -325,13 +325,13 @@ async fn a_batch_that_reads_nothing_is_given_up() {
 async fn a_query_goes_on_where_its_page_ended() {
     let table = table(|count, _, request| {
         assert_eq!(request["ConsistentRead"], true);
-        match count {
-            0 => Answer::Done(json!({ "Items": [stored("a")], "LastEvaluatedKey": stored("a") })),
-            _ => {
-                assert_eq!(request["ExclusiveStartKey"], stored("a"));
-                Answer::Done(json!({ "Items": [stored("b")] }))
-            }
+        let page = |items: &[&str]| items.iter().map(|sk| stored(sk)).collect::<Vec<_>>();
+        if count == 0 {
+            let end = stored("a");
+            return Answer::Done(json!({ "Items": page(&["a"]), "LastEvaluatedKey": end }));
         }
+        assert_eq!(request["ExclusiveStartKey"], stored("a"));
+        Answer::Done(json!({ "Items": page(&["b"]) }))
     });
     let found = table.query(Query::new("p", Sorted::All, 9)).await;
     let keys: Vec<String> = found

@@ -138,7 +138,7 @@ impl Table {
                 Err(refused) => refused,
             };
             match refused {
-                Single::Condition(there) if is_unsure && write.left(there.as_ref()) => {
+                Single::Condition(there) if is_unsure && write.left(there.item.as_ref()) => {
                     return Ok(());
                 }
                 Single::Condition(_) => return Err(Refused::Conditions(vec![0])),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{ExecutionStatus, Timestamp};
+use model::{Execution, ExecutionStatus, Timestamp};
 use ports::{
     Loaded, PipelineStore, StoreError,
     contract::pipelines::fixture::{
@@ -156,82 +156,75 @@ fn begin_many(loaded: &Loaded, numbers: impl Iterator<Item = u128>) -> Commit {
     commit
 }
 
-/// Each of 60 executions that end together would take three items to be put away, and a transaction
-/// takes 100 in all.
-#[tokio::test]
-async fn executions_that_end_together_without_room_are_put_away_later() {
-    const ALL: u128 = 60;
-    let fresh = Fresh::new().await;
-    let store = fresh.store();
+const TOGETHER: u128 = 60;
+
+/// Begins 60 executions and ends all of them in one commit. Each would take three items to be put
+/// away, and a transaction takes 100 in all.
+async fn end_together(store: &dyn PipelineStore) {
     store
         .commit(new_pipeline(PIPELINE))
         .await
         .expect("it is new");
-    for numbers in [1..=30, 31..=ALL] {
-        let commit = begin_many(&load(&store, PIPELINE).await, numbers);
+    for numbers in [1..=30, 31..=TOGETHER] {
+        let commit = begin_many(&load(store, PIPELINE).await, numbers);
         store.commit(commit).await.expect("it fits");
     }
-    let loaded = load(&store, PIPELINE).await;
+    let loaded = load(store, PIPELINE).await;
     let mut commit = another(&loaded);
     commit.changed = loaded.state.executions.keys().copied().collect();
-    for number in 1..=ALL {
-        let action = Arc::make_mut(
-            commit
-                .state
-                .executions
-                .get_mut(&id(number))
-                .expect("it runs"),
-        );
-        let stage = action.stages.get_mut(STAGE).expect("it runs");
+    for number in 1..=TOGETHER {
+        let execution = commit.state.executions.get_mut(&id(number));
+        let execution = Arc::make_mut(execution.expect("it runs"));
+        let stage = execution.stages.get_mut(STAGE).expect("it runs");
         stage.actions.clear();
         end(&mut commit, number, ExecutionStatus::Cancelled);
     }
     store.commit(commit).await.expect("it fits");
-    let all: Vec<u64> = (1..=60).rev().collect();
+}
+
+async fn finds_all_that_ended(store: &dyn PipelineStore) {
+    let loaded = load(store, PIPELINE).await;
+    assert!(loaded.state.executions.is_empty(), "none is live");
+    let listed = store.executions(PIPELINE, u64::MAX, 100).await;
+    let listed = listed.expect("the store reads");
+    let sequences: Vec<u64> = listed.iter().map(|it| it.sequence).collect();
+    assert_eq!(sequences, (1..=60).rev().collect::<Vec<_>>());
+    let is_cancelled = |it: &Arc<Execution>| it.status == ExecutionStatus::Cancelled;
+    assert!(listed.iter().all(is_cancelled));
+    for number in [1, 30, 60] {
+        let found = store.execution(PIPELINE, id(number)).await;
+        let found = found.expect("the store reads").expect("it is kept");
+        assert_eq!(found.id, id(number));
+        let attempts = store.action_executions(PIPELINE, id(number)).await;
+        assert_eq!(attempts.expect("the store reads").len(), 1);
+        let also = store.load(PIPELINE, Some(id(number))).await;
+        let also = also.expect("the store reads").expect("it is there");
+        assert!(also.state.executions.contains_key(&id(number)));
+    }
+}
+
+#[tokio::test]
+async fn executions_that_end_together_without_room_are_put_away_later() {
+    let fresh = Fresh::new().await;
+    end_together(&fresh.store()).await;
     // Whoever opens the store next finds all of them, and so it stays while they are put away.
     for _ in 0..3 {
         let store = fresh.store();
-        let loaded = load(&store, PIPELINE).await;
-        assert!(loaded.state.executions.is_empty(), "none is live");
-        let listed = store.executions(PIPELINE, u64::MAX, 100).await;
-        let listed = listed.expect("the store reads");
-        let sequences: Vec<u64> = listed.iter().map(|it| it.sequence).collect();
-        assert_eq!(sequences, all);
-        assert!(
-            listed
-                .iter()
-                .all(|it| it.status == ExecutionStatus::Cancelled)
-        );
-        for number in [1, 30, 60] {
-            let found = store.execution(PIPELINE, id(number)).await;
-            assert_eq!(
-                found.expect("the store reads").expect("it is kept").id,
-                id(number)
-            );
-            let attempts = store.action_executions(PIPELINE, id(number)).await;
-            assert_eq!(attempts.expect("the store reads").len(), 1);
-            let also = store.load(PIPELINE, Some(id(number))).await;
-            let also = also.expect("the store reads").expect("it is there");
-            assert!(also.state.executions.contains_key(&id(number)));
-        }
+        finds_all_that_ended(&store).await;
         let mut next = another(&load(&store, PIPELINE).await);
         next.deadline = Some(Timestamp(5));
         store.commit(next).await.expect("nobody else commits");
     }
     // One of them goes on after all.
     let store = fresh.store();
-    let with = store
-        .load(PIPELINE, Some(id(60)))
-        .await
-        .expect("the store reads");
+    let with = store.load(PIPELINE, Some(id(60))).await;
+    let with = with.expect("the store reads");
     let mut commit = another(&with.expect("it is there"));
     end(&mut commit, 60, ExecutionStatus::InProgress);
     commit.changed.push(id(60));
     store.commit(commit).await.expect("nobody else commits");
-    let listed = store
-        .executions(PIPELINE, u64::MAX, 3)
-        .await
-        .expect("the store reads");
+    let listed = store.executions(PIPELINE, u64::MAX, 3).await;
+    let listed = listed.expect("the store reads");
     let listed: Vec<_> = listed
         .iter()
         .map(|it| (it.sequence, it.is_live()))
