@@ -209,7 +209,16 @@ fn logs_end_and_state_stays() {
     }
     let stack = Stack::by_default();
     let kept: Vec<_> = stack.kept().into_iter().collect();
-    assert_eq!(kept, ["AuditLog", "Bucket", "MasterSecret", "SourceBucket", "Table"]);
+    assert_eq!(
+        kept,
+        [
+            "AuditLog",
+            "Bucket",
+            "MasterSecret",
+            "SourceBucket",
+            "Table"
+        ]
+    );
 }
 
 #[test]

@@ -234,7 +234,8 @@ impl Stack {
 
     fn attribute(&self, name: &str, attribute: &str) -> Value {
         match attribute {
-            "Arn" => json!(arn(self.kind(name), name)),
+            // The id of a secret is its ARN.
+            "Arn" | "Id" => json!(arn(self.kind(name), name)),
             other => json!(format!("{name}-{other}")),
         }
     }
