@@ -13,7 +13,7 @@ const VISIBILITY_TIMES: u64 = 6;
 /// What may loop: results come back to the one, unfinished jobs to the other (R24).
 const LOOPS: [&str; 2] = ["ActionWorker", "StageTransition"];
 
-/// Rights that AWS gives on everything or not at all; ListTasks is bound by its condition.
+/// Rights that AWS gives on everything or not at all; `ListTasks` is bound by its condition.
 const ON_EVERYTHING: [&str; 5] = [
     "ecr:GetAuthorizationToken",
     "ecs:DescribeTaskDefinition",
