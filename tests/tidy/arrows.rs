@@ -6,7 +6,7 @@ use pipewright_tests::{cargo, metadata, root, source_files};
 use serde_json::Value;
 
 /// Every arrow between our crates. A new one is a decision, and so is its line here.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     (
         "pipewright",
         &[
@@ -30,7 +30,9 @@ const ARROWS: [(&str, &[&str]); 17] = [
     (
         "action-worker",
         &[
+            "pipewright-aws",
             "pipewright-model",
+            "pipewright-operations",
             "pipewright-ports",
             "pipewright-providers",
         ],
@@ -39,6 +41,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "api",
         &[
             "pipewright-access",
+            "pipewright-aws",
             "pipewright-keyring",
             "pipewright-model",
             "pipewright-operations",
@@ -49,6 +52,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "approval-callback",
         &[
             "pipewright-access",
+            "pipewright-aws",
             "pipewright-model",
             "pipewright-operations",
             "pipewright-ports",
@@ -56,11 +60,17 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ),
     (
         "notification",
-        &["pipewright-access", "pipewright-model", "pipewright-ports"],
+        &[
+            "pipewright-access",
+            "pipewright-aws",
+            "pipewright-model",
+            "pipewright-ports",
+        ],
     ),
     (
         "source-trigger",
         &[
+            "pipewright-aws",
             "pipewright-model",
             "pipewright-operations",
             "pipewright-ports",
@@ -69,6 +79,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     (
         "stage-transition",
         &[
+            "pipewright-aws",
             "pipewright-engine",
             "pipewright-model",
             "pipewright-operations",
@@ -101,6 +112,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "pipewright-embedded",
         &["pipewright-model", "pipewright-ports"],
     ),
+    ("pipewright-aws", &["pipewright-model", "pipewright-ports"]),
     ("pipewright-ports", &["pipewright-model"]),
     ("pipewright-engine", &["pipewright-model"]),
     ("pipewright-model", &[]),

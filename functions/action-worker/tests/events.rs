@@ -2,6 +2,9 @@
 
 #[path = "events/bench.rs"]
 mod bench;
+#[cfg(feature = "lambda")]
+#[path = "events/lambda.rs"]
+mod lambda;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -11,8 +14,8 @@ use expect_test::{Expect, expect};
 use model::{ActionOutput, Input, Job, job::ActionResult};
 use providers::{Catalogue, Progress};
 
-/// What a sample gives when its attempt is in progress.
-const SAMPLES: usize = 6;
+/// How many samples there are: the events, and what Lambda alone brings.
+const SAMPLES: usize = 11;
 
 fn sample(name: &str) -> Event {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/action-worker");

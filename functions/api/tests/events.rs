@@ -7,6 +7,9 @@
 
 #[path = "events/bench.rs"]
 mod bench;
+#[cfg(feature = "lambda")]
+#[path = "events/lambda.rs"]
+mod lambda;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -15,10 +18,12 @@ use bench::{Bench, EVERYTHING, NOW, READING};
 use expect_test::{Expect, expect};
 use model::Timestamp;
 
-const SAMPLES: [&str; 14] = [
+const SAMPLES: [&str; 17] = [
+    "agent-with-a-wrong-token",
     "another-method",
     "body-that-is-no-json",
     "body-without-anything",
+    "bootstrap",
     "get-pipeline",
     "get-pipeline-of-a-wrong-type",
     "get-pipeline-state",
@@ -28,6 +33,7 @@ const SAMPLES: [&str; 14] = [
     "operation-that-is-not-here-yet",
     "operation-that-nobody-has",
     "service-that-nobody-has",
+    "signed-get-pipeline",
     "start-pipeline-execution",
     "tag-resource",
 ];

@@ -2,9 +2,13 @@
 
 #[path = "events/bench.rs"]
 mod bench;
+#[cfg(feature = "lambda")]
+#[path = "events/lambda.rs"]
+mod lambda;
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bench::{Bench, EXECUTION, EXPIRES, link, text};
 use bytes::Bytes;
 use http::{Method, Request};
@@ -26,18 +30,24 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events/approval-callback")
 }
 
-/// `{"method", "path", "headers", "body"}`
+/// What is in the event of an HTTP API.
 fn sample(name: &str) -> Request<Bytes> {
     let json = fs::read_to_string(folder().join(format!("{name}.json"))).expect("it exists");
     let json: Value = serde_json::from_str(&json).expect("the sample is JSON");
-    let field = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+    let field = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut request = Request::builder()
-        .method(field("method").as_str())
-        .uri(field("path"));
+        .method(field(&json["requestContext"]["http"]["method"]).as_str())
+        .uri(field(&json["rawPath"]));
     for (name, value) in json["headers"].as_object().expect("it has headers") {
         request = request.header(name, value.as_str().expect("a header is a text"));
     }
-    let body = Bytes::from(field("body"));
+    let body = field(&json["body"]);
+    let body = if json["isBase64Encoded"] == true {
+        BASE64_STANDARD.decode(body).expect("it is base64")
+    } else {
+        body.into_bytes()
+    };
+    let body = Bytes::from(body);
     request.body(body).expect("the sample is a request")
 }
 

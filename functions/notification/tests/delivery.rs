@@ -9,6 +9,9 @@
 mod bench;
 #[path = "delivery/feed.rs"]
 mod feed;
+#[cfg(feature = "lambda")]
+#[path = "delivery/lambda.rs"]
+mod lambda;
 #[path = "delivery/mail.rs"]
 mod mail;
 #[path = "delivery/questions.rs"]

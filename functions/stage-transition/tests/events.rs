@@ -7,6 +7,9 @@
 
 #[path = "events/bench.rs"]
 mod bench;
+#[cfg(feature = "lambda")]
+#[path = "events/lambda.rs"]
+mod lambda;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -14,12 +17,14 @@ use bench::Bench;
 use expect_test::{Expect, expect};
 use stage_transition::{Event, handle};
 
-const SAMPLES: [&str; 9] = [
+const SAMPLES: [&str; 11] = [
     "action-failed",
     "action-finished",
     "action-finished-with-a-foreign-token",
     "action-progressed",
     "inputs-of-an-unknown-pipeline",
+    "sqs-batch",
+    "sqs-batch-with-one-bad-record",
     "sweep",
     "sweep-everything",
     "tick",

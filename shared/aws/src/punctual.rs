@@ -46,14 +46,14 @@ impl Until {
 }
 
 /// The store of a function.
-pub struct Punctual<S> {
-    pub store: S,
+pub struct Punctual {
+    pub store: Arc<dyn PipelineStore>,
     pub clock: Arc<dyn Clock>,
     pub until: Until,
 }
 
 #[async_trait]
-impl<S: PipelineStore> PipelineStore for Punctual<S> {
+impl PipelineStore for Punctual {
     async fn load(
         &self,
         pipeline: &str,

@@ -104,7 +104,7 @@ impl Stack {
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
             pipelines: Arc::new(Punctual {
-                store: Store::new(table.clone()).with_history_days(self.history_days),
+                store: Arc::new(Store::new(table.clone()).with_history_days(self.history_days)),
                 clock: Arc::clone(&self.clock),
                 until: self.until.clone(),
             }),

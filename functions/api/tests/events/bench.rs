@@ -25,7 +25,7 @@ use ports::{
     audit::{AuditError, AuditRecord, AuditTrail},
     nobody::Nobody,
 };
-use serde::Deserialize;
+use serde_json::Value;
 
 /// The time that the server has.
 pub(crate) const NOW: Timestamp = Timestamp(1_547_106_937_000);
@@ -36,11 +36,11 @@ pub(crate) const EVERYTHING: &str = r#"{"Version": "2012-10-17", "Statement":
 pub(crate) const READING: &str = r#"{"Version": "2012-10-17", "Statement":
     [{"Effect": "Allow", "Action": "codepipeline:Get*", "Resource": "*"}]}"#;
 
-const KEY: &str = "PWKAEXAMPLE234567ABC";
-const SECRET: &str = "a secret that nobody else has";
+pub(crate) const KEY: &str = "PWKAEXAMPLE234567ABC";
+pub(crate) const SECRET: &str = "a secret that nobody else has";
 
-/// One request, as a file has it.
-#[derive(Clone, Deserialize)]
+/// One request, as a file has it: the event of an HTTP API.
+#[derive(Clone)]
 pub(crate) struct Sample {
     pub(crate) method: String,
     path: String,
@@ -54,7 +54,7 @@ pub(crate) struct Bench {
 }
 
 /// The one key that there is.
-struct OneKey(Arc<Holder>);
+pub(crate) struct OneKey(pub(crate) Arc<Holder>);
 
 #[async_trait]
 impl Keys for OneKey {
@@ -65,10 +65,10 @@ impl Keys for OneKey {
 }
 
 #[derive(Default)]
-struct Trail {
-    records: Mutex<Vec<AuditRecord>>,
+pub(crate) struct Trail {
+    pub(crate) records: Mutex<Vec<AuditRecord>>,
     /// Nothing can be written any more.
-    is_full: Mutex<bool>,
+    pub(crate) is_full: Mutex<bool>,
     /// It has been tried.
     is_known_to_be_full: Mutex<bool>,
 }
@@ -91,7 +91,9 @@ impl AuditTrail for Trail {
     }
 
     async fn flush(&self) -> Result<(), AuditError> {
-        Ok(())
+        let is_full = *self.is_full.lock().expect("nobody panicked");
+        let full = || Err(AuditError::Unavailable(FULL.to_owned()));
+        if is_full { full() } else { Ok(()) }
     }
 
     fn trouble(&self) -> Option<String> {
@@ -105,13 +107,7 @@ impl Bench {
     pub(crate) async fn new(policy: &str) -> Self {
         let world = world();
         create(&world).await;
-        let holder = Holder {
-            access_key: KEY.to_owned(),
-            secret: Secret::new(SECRET),
-            arn: "arn:aws:iam::111122223333:user/ann".to_owned(),
-            policies: vec![Policy::read(policy).expect("it is a policy")],
-            session: None,
-        };
+        let holder = holder(policy);
         let trail = Arc::new(Trail::default());
         let told = api::trail::Trail::new(
             Arc::clone(&trail) as Arc<dyn AuditTrail>,
@@ -132,7 +128,14 @@ impl Bench {
     pub(crate) fn sample(name: &str) -> Sample {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/api");
         let json = fs::read_to_string(path.join(format!("{name}.json"))).expect("it exists");
-        serde_json::from_str(&json).expect("the sample is a request")
+        let event: Value = serde_json::from_str(&json).expect("the sample is JSON");
+        let field = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Sample {
+            method: field(&event["requestContext"]["http"]["method"]),
+            path: field(&event["rawPath"]),
+            headers: serde_json::from_value(event["headers"].clone()).expect("it has headers"),
+            body: field(&event["body"]),
+        }
     }
 
     /// Signs the sample at that time and shows the answer.
@@ -147,7 +150,7 @@ impl Bench {
         assert!(response.headers().contains_key("x-amzn-requestid"));
         let body = String::from_utf8(response.body().to_vec()).expect("it is a text");
         let mut shown = format!("{}\n", response.status().as_u16());
-        match serde_json::from_str::<serde_json::Value>(&body) {
+        match serde_json::from_str::<Value>(&body) {
             Ok(json) => {
                 let text = serde_json::to_string_pretty(&json).expect("it is JSON");
                 let _ = writeln!(shown, "{text}");
@@ -185,6 +188,17 @@ impl Bench {
     }
 }
 
+/// Whoever has the key, with that policy.
+pub(crate) fn holder(policy: &str) -> Holder {
+    Holder {
+        access_key: KEY.to_owned(),
+        secret: Secret::new(SECRET),
+        arn: "arn:aws:iam::111122223333:user/ann".to_owned(),
+        policies: vec![Policy::read(policy).expect("it is a policy")],
+        session: None,
+    }
+}
+
 /// The sample as a client with that secret would send it.
 pub(crate) fn signed(sample: &Sample, at: Timestamp, secret: &str) -> http::Request<Bytes> {
     let headers: Vec<(String, String)> = sample.headers.clone().into_iter().collect();
@@ -215,7 +229,7 @@ pub(crate) fn signed(sample: &Sample, at: Timestamp, secret: &str) -> http::Requ
     request.body(body).expect("it is a request")
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let clock = Arc::new(ManualClock::new(NOW));
     let store = Arc::new(Store::in_memory().expect("it opens"));
     let nowhere = tempfile::tempdir().expect("a folder");
@@ -236,7 +250,7 @@ fn world() -> World {
     }
 }
 
-async fn create(world: &World) {
+pub(crate) async fn create(world: &World) {
     let json = r#"{"name": "web", "roleArn": "arn:aws:iam::111122223333:role/pipeline",
         "artifactStore": {"type": "S3", "location": "artifacts"},
         "stages": [

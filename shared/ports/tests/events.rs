@@ -4,8 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use expect_test::{Expect, expect};
 use model::{Change, ExecutionId, Subject, Timestamp, change::EventState};
-use notification::Event;
-use ports::Account;
+use pipewright_ports::{Account, Event};
 
 const SAMPLES: [&str; 13] = [
     "action-abandoned",
@@ -24,7 +23,7 @@ const SAMPLES: [&str; 13] = [
 ];
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events/notification")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/changes")
 }
 
 fn sample(name: &str) -> Change {

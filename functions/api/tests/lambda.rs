@@ -1,1 +1,0 @@
-//! The function as Lambda calls it.
