@@ -97,10 +97,10 @@ impl Bus {
                 .entries()
                 .iter()
                 .find(|result| result.event_id().is_none());
-            why = first
+            first
                 .and_then(|result| result.error_message().or(result.error_code()))
                 .unwrap_or("no reason was given")
-                .to_owned();
+                .clone_into(&mut why);
             let mut at = failed.iter();
             entries.retain(|_| at.next().copied().unwrap_or(true));
         }
@@ -157,7 +157,126 @@ fn weight(entry: &PutEventsRequestEntry) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use model::{ExecutionId, Subject, Timestamp, change::EventState};
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use crate::answers::{Answer, clients};
+
     use super::*;
+
+    /// A bus that answers each call with what is next, and what it was asked.
+    fn answering(answers: Vec<Answer>) -> (Bus, Arc<Mutex<Vec<Value>>>) {
+        let asked: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let (told, answers) = (Arc::clone(&asked), Mutex::new(answers.into_iter()));
+        let clients = clients(move |operation, body| {
+            assert_eq!(operation, "PutEvents");
+            told.lock().expect("nobody panicked").push(body.clone());
+            let next = answers.lock().expect("nobody panicked").next();
+            next.expect("nothing more is asked")
+        });
+        let settings = [
+            ("AWS_REGION", "us-east-1"),
+            ("PIPEWRIGHT_ACCOUNT", "000000000000"),
+            ("PIPEWRIGHT_BUS", "pipewright"),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let bus = Bus::new(&clients, &Settings::of(settings)).expect("it is named");
+        (bus, asked)
+    }
+
+    fn change(sequence: u32) -> Change {
+        Change {
+            pipeline: format!("web-{sequence}"),
+            execution: ExecutionId(Uuid::from_u128(1)),
+            sequence,
+            at: Timestamp(1_547_106_937_250),
+            pipeline_version: 1,
+            attempt: 1,
+            started: Timestamp(1_547_106_937_000),
+            subject: Subject::Pipeline {
+                state: EventState::Started,
+                trigger: None,
+                comment: None,
+            },
+        }
+    }
+
+    /// The answer in which the entries that are `true` were taken.
+    fn taken(entries: &[bool]) -> Answer {
+        let failed = entries.iter().filter(|is_taken| !**is_taken).count();
+        let entries = entries.iter().map(|is_taken| match is_taken {
+            true => json!({"EventId": "e"}),
+            false => json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}),
+        });
+        let entries: Vec<Value> = entries.collect();
+        Answer::Done(json!({"FailedEntryCount": failed, "Entries": entries}))
+    }
+
+    fn pipelines(asked: &Value) -> Vec<String> {
+        let entries = asked["Entries"].as_array().expect("there are entries");
+        let details = entries.iter().filter_map(|entry| entry["Detail"].as_str());
+        let detail = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+        let names = details.map(|text| detail(text)["pipeline"].as_str().map(str::to_owned));
+        names.map(Option::unwrap_or_default).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_not_taken_is_sent_again_and_nothing_else() {
+        let answers = vec![taken(&[true, false, true, false]), taken(&[false, true])];
+        let answers = answers.into_iter().chain([taken(&[true])]).collect();
+        let (bus, asked) = answering(answers);
+        let changes: Vec<Change> = (1..=4).map(change).collect();
+        bus.publish(&changes)
+            .await
+            .expect("all were taken in the end");
+        let asked = asked.lock().expect("nobody panicked");
+        let asked: Vec<Vec<String>> = asked.iter().map(pipelines).collect();
+        let expected: [&[&str]; 3] = [
+            &["web-1", "web-2", "web-3", "web-4"],
+            &["web-2", "web-4"],
+            &["web-2"],
+        ];
+        assert_eq!(asked, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_never_taken_is_an_error_that_says_why() {
+        let never = (0..ATTEMPTS_MAX).map(|_| taken(&[false]));
+        let (bus, _) = answering(never.collect());
+        let error = bus.publish(&[change(1)]).await.expect_err("it is given up");
+        let text = crate::telemetry::chain(&error);
+        assert_eq!(text, "failed to put 1 events on the bus: slow down");
+        let (bus, _) = answering(vec![Answer::Failed(400, "AccessDeniedException")]);
+        let error = bus.publish(&[change(1)]).await.expect_err("it is refused");
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_event_has_the_time_of_its_change_and_the_source_of_the_stack() {
+        let (bus, asked) = answering(vec![taken(&[true])]);
+        bus.publish(&[change(1)]).await.expect("it is taken");
+        let asked = asked.lock().expect("nobody panicked");
+        let entry = &asked[0]["Entries"][0];
+        assert_eq!(entry["Time"], 1_547_106_937.25);
+        assert_eq!(entry["Source"], SOURCE);
+        assert_eq!(entry["EventBusName"], "pipewright");
+    }
+
+    #[tokio::test]
+    async fn an_event_that_no_call_takes_is_told() {
+        let (bus, _) = answering(Vec::new());
+        let mut large = change(1);
+        large.subject = Subject::Pipeline {
+            state: EventState::Stopping,
+            trigger: None,
+            comment: Some("x".repeat(BYTES_MAX)),
+        };
+        let error = bus.publish(&[large]).await.expect_err("it is too large");
+        assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    }
 
     fn entry(bytes: usize) -> PutEventsRequestEntry {
         PutEventsRequestEntry::builder()
