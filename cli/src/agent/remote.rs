@@ -90,7 +90,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     let build = Build {
         pulse: Pulse::begin(&api, &order.phases, &stop)?,
         progress: Progress::of(ISOLATION, &id, order.phases.clone()),
-        log: Log::default(),
+        log: Log::open(),
         order,
         room,
         stop,

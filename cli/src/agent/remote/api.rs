@@ -75,7 +75,7 @@ impl Api {
 
     /// What is to be built.
     pub(super) fn order(&self) -> Result<AgentOrder, ApiError> {
-        self.insist(ORDER_WITHIN, || self.ask("", None::<&()>))
+        insist(ORDER_WITHIN, || self.ask("", None::<&()>))
     }
 
     /// Says how far the build is, once: it will be further the next time.
@@ -84,43 +84,25 @@ impl Api {
     }
 
     pub(super) fn secret(&self, need: &SecretNeed) -> Result<RunnerMessage, ApiError> {
-        self.insist(SECRET_WITHIN, || self.ask("/secret", Some(need)))
+        insist(SECRET_WITHIN, || self.ask("/secret", Some(need)))
     }
 
     /// Where an output is to be put.
     pub(super) fn offer(&self, offer: &AgentOffer) -> Result<AgentPlace, ApiError> {
-        self.insist(OFFER_WITHIN, || self.ask("/outputs", Some(offer)))
+        insist(OFFER_WITHIN, || self.ask("/outputs", Some(offer)))
     }
 
     /// Reports the end. When an earlier try was heard although its answer was lost, the build is
     /// over and its token with it: that is what was wanted.
     pub(super) fn report(&self, report: &BuildReport) -> Result<(), ApiError> {
         let mut tries = 0_u32;
-        let told = self.insist(REPORT_WITHIN, || {
+        let told = insist(REPORT_WITHIN, || {
             tries += 1;
             self.ask::<serde_json::Value>("/report", Some(report))
         });
         match told {
             Err(ApiError::Gone) if tries > 1 => Ok(()),
             told => told.map(drop),
-        }
-    }
-
-    fn insist<T>(
-        &self,
-        within: Duration,
-        mut ask: impl FnMut() -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let until = Instant::now() + within;
-        let mut pause = PAUSE;
-        loop {
-            match ask() {
-                Err(ApiError::Unreachable(_)) if Instant::now() + pause < until => {
-                    thread::sleep(pause);
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
-                told => return told,
-            }
         }
     }
 
@@ -167,6 +149,24 @@ impl Api {
             404 => Err(ApiError::Gone),
             408 | 429 | 500.. => Err(ApiError::Unreachable(told())),
             _ => Err(ApiError::Refused(told())),
+        }
+    }
+}
+
+/// Asks again while there is no answer, for so long.
+fn insist<T>(
+    within: Duration,
+    mut ask: impl FnMut() -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let until = Instant::now() + within;
+    let mut pause = PAUSE;
+    loop {
+        match ask() {
+            Err(ApiError::Unreachable(_)) if Instant::now() + pause < until => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+            told => return told,
         }
     }
 }
