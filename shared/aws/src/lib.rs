@@ -12,15 +12,15 @@
 //! Nothing here decides anything: an adapter turns a port's call into requests, and answers into
 //! what the port says.
 
-pub mod batch;
-mod bus;
 mod absent;
 mod access_keys;
 #[cfg(test)]
 mod answers;
 mod audit;
+pub mod batch;
 mod build_records;
 mod builds;
+mod bus;
 mod clients;
 mod clock;
 mod cursors;
@@ -30,10 +30,10 @@ pub mod keys;
 mod logs;
 mod master_key;
 mod meter;
+mod objects;
 mod pauses;
 mod projects;
 mod punctual;
-mod objects;
 mod queues;
 mod random;
 mod repositories;
@@ -50,8 +50,8 @@ pub use access_keys::AccessKeyStore;
 pub use audit::AuditLog;
 pub use batch::{Batch, BatchError, Message};
 pub use build_records::BuildHistory;
-pub use bus::Bus;
 pub use builds::{Agents, Builds};
+pub use bus::Bus;
 pub use clients::Clients;
 pub use clock::SystemClock;
 pub use cursors::Cursors;
@@ -59,9 +59,9 @@ pub use failed::Asked;
 pub use logs::Logs;
 pub use master_key::{MasterKey, MasterKeyError};
 pub use meter::{Meter, Metered};
+pub use objects::{Limits, Objects, PRESIGNED_WITHIN_MAX, Presigned};
 pub use projects::Projects;
 pub use punctual::{Punctual, Until};
-pub use objects::{Limits, Objects, PRESIGNED_WITHIN_MAX, Presigned};
 pub use queues::{HOPS_MAX, Queues};
 pub use random::SystemRandom;
 pub use repositories::NoRepositories;
