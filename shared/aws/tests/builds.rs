@@ -1,5 +1,10 @@
 //! Builds on ECS, from the order to the report: the emulator's tasks are run by the real agent.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the output says whether an engine ran the builds or a stand-in"
+)]
+
 #[path = "builds/site.rs"]
 mod site;
 

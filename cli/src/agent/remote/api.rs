@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    fn ok(body: &str) -> Option<(u16, String)> {
-        Some((200, body.to_owned()))
+    fn ok(body: &str) -> (u16, String) {
+        (200, body.to_owned())
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
         let server = Server::start(|nth| match nth {
             0 => None,
             1 => Some((503, "later".to_owned())),
-            _ => ok("\"missing\""),
+            _ => Some(ok("\"missing\"")),
         });
         let api = Api::new(&server.url, "b1", "token");
         let need = SecretNeed::Parameter("/p".to_owned());
@@ -247,18 +247,18 @@ mod tests {
         let api = Api::new(&server.url, "b1", "token");
         assert!(matches!(api.tell(&[]), Err(ApiError::Unreachable(_))));
         assert_eq!(server.heard().len(), 1);
-        let server = Server::start(|_| ok(r#"{"isStopping":true}"#));
+        let server = Server::start(|_| Some(ok(r#"{"isStopping":true}"#)));
         let api = Api::new(&server.url, "b1", "token");
         assert!(api.tell(&[]).unwrap().is_stopping);
     }
 
     #[test]
     fn a_report_was_heard_when_the_build_is_over_after_an_answer_was_lost() {
-        let gone = || Some((404, String::new()));
-        let server = Server::start(move |nth| if nth == 0 { None } else { gone() });
+        let gone = || (404, String::new());
+        let server = Server::start(move |nth| (nth > 0).then(gone));
         let api = Api::new(&server.url, "b1", "token");
         assert!(api.report(&report()).is_ok());
-        let server = Server::start(move |_| gone());
+        let server = Server::start(move |_| Some(gone()));
         let api = Api::new(&server.url, "b1", "token");
         assert!(matches!(api.report(&report()), Err(ApiError::Gone)));
     }

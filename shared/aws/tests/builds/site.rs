@@ -127,11 +127,13 @@ impl Site {
             return Self::on(emulator).await;
         }
         let emulator = Emulator::shared();
-        let mut site = Self::on(emulator).await;
+        let site = Self::on(emulator).await;
         let group = format!("/builds/{}", site.cluster);
         let runs = stand_in::start(&emulator.endpoint(), &site.cluster, &agent(), &group);
-        site._runs = Some(runs);
-        site
+        Self {
+            _runs: Some(runs),
+            ..site
+        }
     }
 
     /// One whose tasks are said to run, and do nothing.
