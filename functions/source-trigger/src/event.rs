@@ -1,14 +1,14 @@
 //! Events of the services that hold sources (spec 90 §3).
 
-use model::state::{Trigger, TriggerType};
+use model::{
+    state::{Trigger, TriggerType},
+    watch::{Watched, watchers},
+};
 use ports::World;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{
-    Cause, Outcome, Started, TriggerError, definitions, start, token,
-    watch::{Watched, watchers},
-};
+use crate::{Cause, Outcome, Started, TriggerError, definitions, start, token};
 
 /// The part of the envelope that says whose event it is; what is inside depends on that.
 #[derive(Deserialize)]
@@ -96,7 +96,7 @@ pub(crate) async fn handle(world: &World, json: &str) -> Result<Vec<Started>, Tr
     };
     let place = changed.place.watched();
     let mut outcome = Outcome::default();
-    for definition in definitions(world, &mut outcome).await? {
+    for definition in definitions(world, &place.to_string(), &mut outcome).await? {
         let told = watchers(&definition).filter(|w| w.watched == place && !w.polls);
         let told: Vec<_> = told.collect();
         if told.is_empty() {

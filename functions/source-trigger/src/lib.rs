@@ -9,7 +9,6 @@ mod event;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod poll;
-mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -139,16 +138,17 @@ fn token(parts: &[&str]) -> String {
     Uuid::new_v5(&TOKENS, parts.join("\n").as_bytes()).to_string()
 }
 
-/// The current definition of every pipeline that can be read; one that cannot does not keep the
-/// others waiting (R15), and its error goes to the outcome.
+/// The current definition of every pipeline that may watch a place, of those that can be read; one
+/// that cannot does not keep the others waiting (R15), and its error goes to the outcome.
 async fn definitions(
     world: &World,
+    place: &str,
     outcome: &mut Outcome,
 ) -> Result<Vec<Arc<PipelineDeclaration>>, StoreError> {
     let mut all = Vec::new();
     let mut after = String::new();
     for _ in 0..PAGES_MAX {
-        let page = world.pipelines.pipelines(&after, PAGE).await?;
+        let page = world.pipelines.watchers(place, &after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(last);
         for name in page {

@@ -10,20 +10,18 @@ use std::sync::Arc;
 use model::{
     Execution, PipelineDeclaration,
     state::{Trigger, TriggerType},
+    watch::{POLLS, Watched, Watcher, watchers},
 };
 use ports::World;
 
-use crate::{
-    Cause, Outcome, Started, TriggerError, definitions, start, token,
-    watch::{Watched, Watcher, watchers},
-};
+use crate::{Cause, Outcome, Started, TriggerError, definitions, start, token};
 
 /// How far back an execution is looked for that says what was seen last.
 const EXECUTIONS_LOOKED_AT: usize = 50;
 
 pub(crate) async fn handle(world: &World) -> Result<Vec<Started>, TriggerError> {
     let mut outcome = Outcome::default();
-    for definition in definitions(world, &mut outcome).await? {
+    for definition in definitions(world, POLLS, &mut outcome).await? {
         outcome.add(look(world, &definition).await);
     }
     outcome.into_result()

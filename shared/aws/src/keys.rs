@@ -3,7 +3,7 @@
 //! | partition (`pk`)          | in it (`sk`), in order                                          |
 //! |---------------------------|-----------------------------------------------------------------|
 //! | `PIPELINE#<name>`         | `HEAD`, `LIVE#<sequence>` one a live execution, `TAGS`          |
-//! | `PIPELINES`               | the names of all pipelines                                      |
+//! | `PIPELINES`               | the names of all pipelines, with the places that they watch     |
 //! | `DEFINITIONS#<life>`      | versions of a pipeline's definition                             |
 //! | `EXECUTIONS#<life>`       | executions that ended, by sequence number                       |
 //! | `EXECUTION#<id>`          | `PLACE`: of which pipeline the execution is, with which number  |
@@ -92,15 +92,26 @@ impl Work {
     }
 }
 
-/// The shard of a pipeline, or of anything else that has a name: FNV-1a, whose bits are then mixed,
-/// because names that differ in their last letter alone would meet in one shard. It stays as it is.
+/// The shard of a pipeline, or of anything else that has a name. It stays as it is.
 pub fn shard_of(name: &str) -> u64 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    hash(name) % SHARDS
+}
+
+/// A place that a pipeline watches, in as few bytes as tell it: a search reads all of them. Two
+/// places of one hash find each other's pipelines, and whoever asked sees that it is not their place.
+pub fn watched(place: &str) -> String {
+    format!("{:016x}", hash(place))
+}
+
+/// FNV-1a, whose bits are then mixed, because names that differ in their last letter alone would meet
+/// in one shard.
+fn hash(text: &str) -> u64 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     let mix = |hash: u64, factor: u64| (hash ^ (hash >> 33)).wrapping_mul(factor);
     let hash = mix(mix(hash, 0xff51_afd7_ed55_8ccd), 0xc4ce_b9fe_1a85_ec53);
-    (hash ^ (hash >> 33)) % SHARDS
+    hash ^ (hash >> 33)
 }
 
 /// A number whose order as text is its order.
@@ -135,6 +146,9 @@ pub fn live(name: &str, sequence: u64) -> Key {
 }
 
 pub const PIPELINES: &str = "PIPELINES";
+
+/// Of a pipeline's name in that list: the places that it watches.
+pub const WATCHES: &str = "watches";
 
 pub fn listed(name: &str) -> Key {
     Key::new(PIPELINES, name)

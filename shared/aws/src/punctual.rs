@@ -112,6 +112,15 @@ impl PipelineStore for Punctual {
         self.store.pipelines(after, limit).await
     }
 
+    async fn watchers(
+        &self,
+        place: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.store.watchers(place, after, limit).await
+    }
+
     async fn definition(
         &self,
         pipeline: &str,

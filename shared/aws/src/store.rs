@@ -216,7 +216,16 @@ impl PipelineStore for Store {
     }
 
     async fn pipelines(&self, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
-        self.names(after, limit).await
+        self.names(None, after, limit).await
+    }
+
+    async fn watchers(
+        &self,
+        place: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.names(Some(place), after, limit).await
     }
 
     async fn definition(

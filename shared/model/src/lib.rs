@@ -6,6 +6,7 @@
 //! * [`effect`]: what is to be done about it; what `engine::step` gives.
 //! * [`job`]: the work that an action offers to a worker, and what comes back.
 //! * [`change`]: the announcement of a status change.
+//! * [`watch`]: what a source action watches, and how it wants to learn of changes.
 //! * [`rejection`]: a well-formed request that is refused, one variant an API exception.
 //! * [`project`]: what CodeBuild calls a project: how a build runs.
 //! * [`planted`]: defects that tests plant; absent from every program that people use.
@@ -24,6 +25,7 @@ pub mod project;
 pub mod rejection;
 pub mod state;
 mod timestamp;
+pub mod watch;
 
 pub use change::{Change, Subject};
 pub use declaration::{

@@ -69,6 +69,18 @@ pub trait PipelineStore: Send + Sync {
     /// Up to `limit` names of pipelines after `after`, in order.
     async fn pipelines(&self, after: &str, limit: usize) -> Result<Vec<String>, StoreError>;
 
+    /// Up to `limit` names of pipelines after `after`, in order: of all whose current definition
+    /// watches that place (`model::watch::places`), and perhaps of others. A store that keeps no
+    /// index of places gives every name.
+    async fn watchers(
+        &self,
+        _place: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.pipelines(after, limit).await
+    }
+
     /// One version of a pipeline's definition.
     async fn definition(
         &self,

@@ -1,12 +1,12 @@
 //! One commit as the writes of one transaction.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Range,
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use model::{ActionUpdate, Execution, ExecutionId};
+use model::{ActionUpdate, Execution, ExecutionId, watch};
 use ports::{
     StoreError,
     store::{self, Commit, Doer},
@@ -168,8 +168,14 @@ impl<'a> Draft<'a> {
             }
             return Ok(());
         }
-        if self.before.is_none() {
-            let item = Item::new(keys::listed(name)).number(LIFE, self.known.life);
+        if self.before.is_none() || commit.new_definition {
+            let definition = commit.state.current_definition();
+            let places = definition.map(|definition| watch::places(definition));
+            let places = places.unwrap_or_default();
+            let places: BTreeSet<_> = places.iter().map(|place| keys::watched(place)).collect();
+            let item = Item::new(keys::listed(name))
+                .number(LIFE, self.known.life)
+                .texts(keys::WATCHES, places.into_iter().collect());
             self.writes.push(Write::put(item));
         }
         if commit.new_definition {

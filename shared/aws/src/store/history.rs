@@ -66,13 +66,23 @@ impl Store {
         item.map(define).transpose()
     }
 
-    pub(super) async fn names(&self, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    /// Names in order: of all pipelines, or of those that watch a place.
+    pub(super) async fn names(
+        &self,
+        place: Option<&str>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         // No key is empty, and DynamoDB compares with none that is.
         let sorted = match after {
             "" => Sorted::All,
             after => Sorted::Above(after.to_owned()),
         };
-        let query = Query::new(keys::PIPELINES, sorted, limit.min(PAGE_MAX));
+        let query = Query::new(keys::PIPELINES, sorted, limit.min(PAGE_MAX)).keys_with(Vec::new());
+        let query = match place {
+            Some(place) => query.containing(keys::WATCHES, keys::watched(place)),
+            None => query,
+        };
         let items = self.table.query(query).await?;
         Ok(items.into_iter().map(|item| item.key().sk).collect())
     }

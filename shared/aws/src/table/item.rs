@@ -56,6 +56,15 @@ impl Item {
         self.with(name, AttributeValue::S(text.into()))
     }
 
+    /// With a set of texts; DynamoDB has no empty set, so an empty one is absent.
+    #[must_use]
+    pub fn texts(self, name: &str, texts: Vec<String>) -> Self {
+        if texts.is_empty() {
+            return self;
+        }
+        self.with(name, AttributeValue::Ss(texts))
+    }
+
     #[must_use]
     pub fn number(self, name: &str, number: u64) -> Self {
         self.with(name, AttributeValue::N(number.to_string()))
@@ -167,6 +176,7 @@ impl Item {
 pub fn bytes_of(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
         // Two digits a byte, one for the exponent and one for the sign.
         AttributeValue::N(digits) => digits.len() / 2 + 3,
         AttributeValue::B(bytes) => bytes.as_ref().len(),

@@ -26,6 +26,7 @@ pub struct Query {
     is_descending: bool,
     is_index: bool,
     keys_with: Option<Vec<&'static str>>,
+    contains: Option<(&'static str, String)>,
     limit: usize,
 }
 
@@ -52,6 +53,7 @@ impl Query {
             is_descending: false,
             is_index: false,
             keys_with: None,
+            contains: None,
             limit,
         }
     }
@@ -81,6 +83,18 @@ impl Query {
         Self { keys_with, ..self }
     }
 
+    /// Only items whose set `attribute` has that text. What is read and left out is paid for, too.
+    #[must_use]
+    pub fn containing(self, attribute: &'static str, text: String) -> Self {
+        let contains = Some((attribute, text));
+        Self { contains, ..self }
+    }
+
+    fn filter(&self) -> Option<String> {
+        self.contains.as_ref()?;
+        Some("contains(#f, :f)".to_owned())
+    }
+
     fn condition(&self) -> (String, HashMap<String, AttributeValue>) {
         let mut values = HashMap::new();
         let mut value = |name: &str, text: &str| {
@@ -88,6 +102,9 @@ impl Query {
             values.insert(name.to_owned(), value);
         };
         value(":p", &self.partition);
+        if let Some((_, text)) = &self.contains {
+            value(":f", text);
+        }
         let sorted = match &self.sorted {
             Sorted::All => None,
             Sorted::BeginsWith(start) => {
@@ -124,6 +141,9 @@ impl Query {
         let mut names = HashMap::from([("#p".to_owned(), p.to_owned())]);
         if !matches!(self.sorted, Sorted::All) || self.keys_with.is_some() {
             names.insert("#s".to_owned(), s.to_owned());
+        }
+        if let Some((attribute, _)) = &self.contains {
+            names.insert("#f".to_owned(), (*attribute).to_owned());
         }
         for name in self.keys_with.iter().flatten() {
             names.insert(format!("#{name}"), (*name).to_owned());
@@ -162,10 +182,13 @@ impl Table {
     /// Items in order. A query is no snapshot: each item is as it was at some moment of the reading.
     pub async fn query(&self, query: Query) -> Result<Vec<Item>, StoreError> {
         let (condition, values) = query.condition();
+        // A limit bounds what is read, not what passes a filter.
+        let is_limited = query.contains.is_none();
         let mut items = Vec::new();
         let mut start = None;
         while items.len() < query.limit {
             let left = i32::try_from(query.limit - items.len()).ok();
+            let left = left.filter(|_| is_limited);
             let answer = self
                 .client
                 .query()
@@ -176,6 +199,7 @@ impl Table {
                 .set_expression_attribute_names(Some(query.names()))
                 .set_expression_attribute_values(Some(values.clone()))
                 .set_projection_expression(query.projection())
+                .set_filter_expression(query.filter())
                 .scan_index_forward(!query.is_descending)
                 .set_limit(left)
                 .set_exclusive_start_key(start)
@@ -190,6 +214,7 @@ impl Table {
                 break;
             }
         }
+        items.truncate(query.limit);
         Ok(items)
     }
 

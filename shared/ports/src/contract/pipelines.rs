@@ -67,6 +67,7 @@ macro_rules! pipeline_store_contract {
             executions_are_listed_newest_first
             the_journal_has_every_commit_in_order
             pipelines_are_listed_by_name
+            whoever_watches_a_place_is_found
             attempts_are_listed_in_the_order_in_which_they_began
             the_newest_attempts_of_a_pipeline_come_first_in_pages
             an_ended_execution_goes_on_with_its_record

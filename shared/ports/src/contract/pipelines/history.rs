@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use model::{ActionStatus, Execution, ExecutionStatus};
+use model::{ActionStatus, Execution, ExecutionStatus, PipelineDeclaration};
 
 use super::{
     Harness,
     fixture::{
-        ACTION, PIPELINE, STAGE, begin, begin_again, begun, blank, change, end, finish, id, load,
-        new_pipeline, update,
+        ACTION, PIPELINE, STAGE, begin, begin_again, begun, blank, change, declaration, end,
+        finish, id, load, new_pipeline, update,
     },
 };
-use crate::store::{Doer, Message};
+use crate::store::{Doer, Message, PipelineStore};
 
 pub async fn news_of_an_attempt_add_up(harness: &mut dyn Harness) {
     let store = harness.store();
@@ -174,6 +174,72 @@ pub async fn pipelines_are_listed_by_name(harness: &mut dyn Harness) {
         store.pipelines("b", 10).await.expect("the store reads"),
         ["c"]
     );
+}
+
+pub async fn whoever_watches_a_place_is_found(harness: &mut dyn Harness) {
+    let store = harness.store();
+    for (pipeline, key) in [("a", "1"), ("b", "2"), ("c", "1")] {
+        let mut commit = new_pipeline(pipeline);
+        commit.state.definitions.insert(1, Arc::new(watching(key)));
+        store
+            .commit(commit)
+            .await
+            .expect("a new pipeline is created");
+    }
+    assert_eq!(
+        found(&*store, "s3://bucket/1", ["a", "c"]).await,
+        ["a", "c"]
+    );
+    // The next definition of `a` watches what `b` does, and `c` goes.
+    let mut commit = blank(&load(&*store, "a").await);
+    commit.state.head.definition = 2;
+    commit.state.definitions.insert(2, Arc::new(watching("2")));
+    commit.new_definition = true;
+    store.commit(commit).await.expect("nobody else commits");
+    let mut commit = blank(&load(&*store, "c").await);
+    commit.state.head.deleting = true;
+    commit.gone = true;
+    store.commit(commit).await.expect("nobody else commits");
+    drop(store);
+    harness.reopen().await;
+    let store = harness.store();
+    assert_eq!(
+        found(&*store, "s3://bucket/2", ["a", "b"]).await,
+        ["a", "b"]
+    );
+    let page = store.watchers("s3://bucket/1", "", 10).await;
+    let page = page.expect("the store reads");
+    assert!(!page.contains(&"c".to_owned()), "it is gone: {page:?}");
+}
+
+/// Which of these watch a place, asked for one by one.
+async fn found(store: &dyn PipelineStore, place: &str, of: [&str; 2]) -> Vec<String> {
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = store.watchers(place, &after, 1).await;
+        let Some(name) = page.expect("the store reads").pop() else {
+            return found;
+        };
+        after.clone_from(&name);
+        if of.contains(&name.as_str()) {
+            found.push(name);
+        }
+    }
+}
+
+/// A definition whose source waits to be told of an object.
+fn watching(key: &str) -> PipelineDeclaration {
+    let mut declaration = declaration();
+    let json = format!(
+        r#"{{ "name": "source", "configuration": {{
+            "S3Bucket": "bucket", "S3ObjectKey": "{key}", "PollForSourceChanges": "false"
+        }}, "actionTypeId": {{
+            "category": "Source", "owner": "AWS", "provider": "S3", "version": "1"
+        }} }}"#
+    );
+    let action = serde_json::from_str(&json).expect("the action above is one");
+    declaration.stages[0].actions = vec![action];
+    declaration
 }
 
 pub async fn attempts_are_listed_in_the_order_in_which_they_began(harness: &mut dyn Harness) {

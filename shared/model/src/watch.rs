@@ -1,6 +1,8 @@
 //! What a source action watches, and how it wants to learn of changes.
 
-use model::{
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
     ActionDeclaration, PipelineDeclaration,
     declaration::{ActionCategory, ActionOwner},
     state::{RevisionType, SourceRevisionOverride},
@@ -8,7 +10,7 @@ use model::{
 
 /// The place that a source action takes its revision from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watched<'a> {
+pub enum Watched<'a> {
     Object {
         bucket: &'a str,
         key: &'a str,
@@ -20,15 +22,15 @@ pub(crate) enum Watched<'a> {
 }
 
 /// A source action with what it watches.
-pub(crate) struct Watcher<'a> {
-    pub(crate) action: &'a ActionDeclaration,
-    pub(crate) watched: Watched<'a>,
+pub struct Watcher<'a> {
+    pub action: &'a ActionDeclaration,
+    pub watched: Watched<'a>,
     /// It is looked at; otherwise events tell of it (spec 90 §7, §9).
-    pub(crate) polls: bool,
+    pub polls: bool,
 }
 
 /// The source actions that watch a place that is known here; they are in the first stage.
-pub(crate) fn watchers(definition: &PipelineDeclaration) -> impl Iterator<Item = Watcher<'_>> {
+pub fn watchers(definition: &PipelineDeclaration) -> impl Iterator<Item = Watcher<'_>> {
     let first = definition.stages.first().into_iter();
     first.flat_map(|stage| &stage.actions).filter_map(watcher)
 }
@@ -59,9 +61,34 @@ fn watcher(action: &ActionDeclaration) -> Option<Watcher<'_>> {
     })
 }
 
+/// What a pipeline with a source that is looked at is found by, among the places of [`places`].
+pub const POLLS: &str = "poll";
+
+/// Everything that a store finds a pipeline by which watches something: each place that an event can
+/// tell of, and [`POLLS`] when a source of it is looked at.
+pub fn places(definition: &PipelineDeclaration) -> BTreeSet<String> {
+    let place = |watcher: Watcher<'_>| {
+        if watcher.polls {
+            POLLS.to_owned()
+        } else {
+            watcher.watched.to_string()
+        }
+    };
+    watchers(definition).map(place).collect()
+}
+
+impl fmt::Display for Watched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+            Self::Branch { repository, branch } => write!(f, "codecommit://{repository}/{branch}"),
+        }
+    }
+}
+
 impl Watcher<'_> {
     /// The order to build exactly that revision.
-    pub(crate) fn pinned(&self, revision: &str) -> SourceRevisionOverride {
+    pub fn pinned(&self, revision: &str) -> SourceRevisionOverride {
         SourceRevisionOverride {
             action_name: self.action.name.clone(),
             revision_type: match self.watched {
