@@ -58,10 +58,11 @@ impl Engine {
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let log = File::create(folder.join("log")).map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
-        // The shell ends the engine when its standard input closes: then its parent is gone. What
-        // runs in the background would have no standard input of its own.
+        // The shell ends the engine when its standard input closes, because its parent is gone, and
+        // clears up. What runs in the background would have no standard input of its own.
         let script = "exec 3<&0; folder=$1; shift; \"$@\" & engine=$!; \
-                      (cat <&3 > /dev/null; kill -TERM $engine) & wait $engine; rm -rf \"$folder\"";
+                      (cat <&3 > /dev/null; kill -TERM $engine) & wait $engine; \
+                      umount \"$folder\"/exec/netns/* 2> /dev/null; rm -rf \"$folder\"";
         let in_folder = |name: &str| folder.join(name).into_os_string();
         let process = Command::new("sh")
             .args(["-c", script, "engine"])
