@@ -35,6 +35,7 @@ pub(crate) fn release() {
     stack::sam_deploy(folder.path(), &aws, &name, &[]);
     let outputs = stack::outputs(&aws, &name);
     let key = stack::first_key(&aws, &outputs["ApiFunction"], folder.path());
+    let key = key.unwrap_or_else(|error| panic!("{error}"));
     let pipewright = aws.with(&outputs["Endpoint"], (&key.0, &key.1));
     let (bucket, sources) = (&outputs["Bucket"], &outputs["SourceBucket"]);
     Pipeline {

@@ -79,6 +79,11 @@ impl Cli {
         }
     }
 
+    fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(is, _)| is == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Puts a program into the environment of this client.
     pub(crate) fn environment(&self, command: &mut Command) {
         command
@@ -93,6 +98,11 @@ impl Cli {
         let mut command = self.python.program("python");
         command.arg(self.python.path("aws"));
         command.args(["--output", "json"]).args(arguments);
+        // The variable alone is no endpoint for SQS.
+        let endpoint = self.variable("AWS_ENDPOINT_URL");
+        if let Some(endpoint) = endpoint {
+            command.args(["--endpoint-url", endpoint]);
+        }
         self.environment(&mut command);
         let output = command.output().expect("python was installed a moment ago");
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();

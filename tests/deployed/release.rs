@@ -11,13 +11,13 @@ pub(crate) const SOURCES: &str = "pipewright-sources";
 pub(crate) const RELEASES: &str = "pipewright-releases";
 
 /// What the build makes of the source.
-pub(crate) const BUILT: &str = "built from the source: one";
+pub(crate) const BUILT: &str = "built from one";
 
 const BUILDSPEC: &str = "version: 0.2
 phases:
   build:
     commands:
-      - echo \"built from the source: $(cat source.txt)\" > release.txt
+      - echo \"built from $(cat source.txt)\" > release.txt
 artifacts:
   files:
     - release.txt
@@ -177,8 +177,23 @@ pub(crate) fn executions(pipewright: &Cli, pipeline: &str) -> Vec<Value> {
         .unwrap_or_default()
 }
 
-/// What became of the actions of an execution: name and status, sorted.
-pub(crate) fn actions(pipewright: &Cli, pipeline: &str, execution: &str) -> Vec<(String, String)> {
+/// Panics with what its actions say if an execution has not succeeded and never will.
+pub(crate) fn insist(pipewright: &Cli, pipeline: &str, execution: &str) {
+    let all = executions(pipewright, pipeline);
+    let own = all
+        .iter()
+        .find(|one| one["pipelineExecutionId"] == *execution);
+    let status = own
+        .and_then(|own| own["status"].as_str())
+        .unwrap_or_default();
+    assert!(
+        ["InProgress", "Succeeded"].contains(&status),
+        "{status}: {:#}",
+        details(pipewright, pipeline, execution)
+    );
+}
+
+fn details(pipewright: &Cli, pipeline: &str, execution: &str) -> Value {
     let listed = pipewright.run(&[
         "codepipeline",
         "list-action-executions",
@@ -187,10 +202,13 @@ pub(crate) fn actions(pipewright: &Cli, pipeline: &str, execution: &str) -> Vec<
         "--filter",
         &format!("pipelineExecutionId={execution}"),
     ]);
-    let details = listed["actionExecutionDetails"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    listed["actionExecutionDetails"].clone()
+}
+
+/// What became of the actions of an execution: name and status, sorted.
+pub(crate) fn actions(pipewright: &Cli, pipeline: &str, execution: &str) -> Vec<(String, String)> {
+    let details = details(pipewright, pipeline, execution);
+    let details = details.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut actions: Vec<_> = details
         .iter()

@@ -5,27 +5,77 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::stack::{FUNCTIONS, Stack};
+use crate::{
+    cli::Cli,
+    stack::{FUNCTIONS, Stack},
+};
 
 /// Rights that are needed and that this run does not provoke, each with the reason.
 const UNPROVOKED: &[(&str, &str, &str)] = &[];
+
+/// Rights that the emulator checks against another resource than AWS does (all of ECS against the
+/// cluster), or without the keys of their conditions (`ecs:cluster`, `events:source`).
+const MISJUDGED: &[(&str, &[&str])] = &[
+    (
+        "action-worker",
+        &[
+            "ecs:DescribeTasks",
+            "ecs:ListTasks",
+            "ecs:RunTask",
+            "ecs:StopTask",
+            "events:PutEvents",
+        ],
+    ),
+    ("api", &["events:PutEvents"]),
+    ("approval-callback", &["events:PutEvents"]),
+    ("source-trigger", &["events:PutEvents"]),
+    ("stage-transition", &["events:PutEvents"]),
+];
+
+/// The policy that allows them for the emulator's sake.
+const OF_EMULATOR: &str = "emulator";
+
+/// Lets roles do what the emulator misjudges; what the template says of it is compared all the same.
+pub(crate) fn allow_misjudged(aws: &Cli, functions: &BTreeMap<&'static str, String>) {
+    for (function, actions) in MISJUDGED {
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
+        });
+        let role = role(aws, &functions[function]);
+        aws.run(&[
+            "iam",
+            "put-role-policy",
+            "--role-name",
+            &role,
+            "--policy-name",
+            OF_EMULATOR,
+            "--policy-document",
+            &policy.to_string(),
+        ]);
+    }
+}
+
+/// The name of a function's role.
+fn role(aws: &Cli, function: &str) -> String {
+    let configuration = aws.run(&[
+        "lambda",
+        "get-function-configuration",
+        "--function-name",
+        function,
+    ]);
+    let role = configuration["Role"].as_str().unwrap_or_default();
+    role.rsplit('/').next().unwrap_or_default().to_owned()
+}
 
 /// What a role allows, by function.
 fn allowed(stack: &Stack) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut all = BTreeMap::new();
     for function in FUNCTIONS {
-        let name = &stack.functions[function];
-        let configuration = stack.aws.run(&[
-            "lambda",
-            "get-function-configuration",
-            "--function-name",
-            name,
-        ]);
-        let role = configuration["Role"].as_str().unwrap_or_default();
-        let role = role.rsplit('/').next().unwrap_or_default();
-        all.insert(function, of_role(stack, role));
+        let role = role(&stack.aws, &stack.functions[function]);
+        all.insert(function, of_role(stack, &role));
     }
     all
 }
@@ -37,6 +87,9 @@ fn of_role(stack: &Stack, role: &str) -> BTreeSet<String> {
         .run(&["iam", "list-role-policies", "--role-name", role]);
     for policy in inline["PolicyNames"].as_array().into_iter().flatten() {
         let policy = policy.as_str().unwrap_or_default();
+        if policy == OF_EMULATOR {
+            continue;
+        }
         let found = stack.aws.run(&[
             "iam",
             "get-role-policy",
@@ -112,5 +165,7 @@ pub(crate) fn compare(stack: &Stack) {
             }
         }
     }
+    let denied = stack.proxy.denied();
+    wrong.extend(denied.into_iter().map(|denied| format!("denied: {denied}")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

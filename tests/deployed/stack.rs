@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use crate::{
     cli::Cli,
     release::{RELEASES, SOURCES},
+    roles,
 };
 
 /// The folders of `functions/`, each with a program of that name.
@@ -78,7 +79,9 @@ impl Stack {
         sam_deploy(folder.path(), &aws, NAME, &parameters);
         let outputs = outputs(&aws, NAME);
         let functions = functions(&aws);
+        roles::allow_misjudged(&aws, &functions);
         let key = first_key(&aws, &functions["api"], folder.path());
+        let key = key.unwrap_or_else(|error| panic!("{error}\n{:#?}", proxy.denied()));
         let pipewright = aws.with(&outputs["Endpoint"], (&key.0, &key.1));
         let clusters = aws.run(&["ecs", "list-clusters"]);
         let cluster = clusters["clusterArns"][0].as_str().expect("a cluster");
@@ -162,7 +165,7 @@ pub(crate) fn build() -> BTreeMap<&'static str, PathBuf> {
 
 /// A folder with the template, byte for byte, and the zips where it looks for them.
 pub(crate) fn lay_out(folder: &Path, programs: &BTreeMap<&'static str, PathBuf>) {
-    for file in ["template.yaml", "infra/watch.yaml"] {
+    for file in ["template.yaml", "infra/watch.yaml", "LICENSE", "README.md"] {
         let copy = folder.join(file);
         fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder");
         fs::copy(root().join(file), copy).expect("a part of the template");
@@ -266,12 +269,16 @@ fn functions(aws: &Cli) -> BTreeMap<&'static str, String> {
 }
 
 /// Has the function `api` issue the first access key: its id and its secret.
-pub(crate) fn first_key(aws: &Cli, api: &str, folder: &Path) -> (String, String) {
-    let answer = invoke(aws, api, folder, &json!({"bootstrap": {"name": "first"}}));
-    let answer = answer.unwrap_or_else(|error| panic!("{error}"));
+pub(crate) fn first_key(aws: &Cli, api: &str, folder: &Path) -> Result<(String, String), String> {
+    let answer = invoke(
+        aws,
+        api,
+        folder,
+        &json!({"bootstrap": {"user": "administrator"}}),
+    )?;
     let text = |name: &str| answer[name].as_str().map(str::to_owned);
     let key = text("accessKeyId").zip(text("secretAccessKey"));
-    key.unwrap_or_else(|| panic!("no key: {answer}"))
+    key.ok_or_else(|| format!("no key: {answer}"))
 }
 
 /// Calls a function directly, as only the account's owner may; an error that it ends with is one.
@@ -284,8 +291,6 @@ fn invoke(aws: &Cli, function: &str, folder: &Path, payload: &Value) -> Result<V
         "invoke",
         "--function-name",
         function,
-        "--cli-binary-format",
-        "raw-in-base64-out",
         "--payload",
         &payload,
         &path,
@@ -304,6 +309,7 @@ impl Drop for Stack {
         if !std::thread::panicking() {
             return;
         }
+        eprintln!("what roles did not allow: {:#?}", self.proxy.denied());
         for function in FUNCTIONS {
             let lines = self.log(function);
             eprintln!("--- {function}");
