@@ -63,7 +63,11 @@ impl Worker {
     }
 
     async fn go_on(&self, job: &Job, step: Step) -> Result<Reply, WorkerError> {
-        if !self.world.pipelines.is_open(&job.key).await? {
+        let is_ours = match step {
+            Step::Start => self.world.pipelines.claim(job).await?,
+            Step::Poll => self.world.pipelines.is_open(&job.key).await?,
+        };
+        if !is_ours {
             return Ok(Reply::Done);
         }
         match self.ask_provider(job, step).await {

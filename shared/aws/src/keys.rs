@@ -8,6 +8,7 @@
 //! | `EXECUTIONS#<life>`       | executions that ended, by sequence number                       |
 //! | `EXECUTION#<id>`          | `PLACE`: of which pipeline the execution is, with which number  |
 //! | `ATTEMPTS#<life>`         | attempts of actions: `<sequence>#<action execution id>`         |
+//! | `LEASE#<id>`              | `LEASE`: who has the job of an action execution in hand         |
 //! | `TOKENS#<name>`           | client request tokens                                           |
 //! | `JOURNAL#<shard>`         | what commits left in history and ordered, by number             |
 //! | `JOURNAL#<shard>#PARTS`   | the rest of entries that do not fit into one item               |
@@ -143,6 +144,11 @@ pub fn tags(name: &str) -> Key {
 
 pub fn live(name: &str, sequence: u64) -> Key {
     Key::new(pipeline(name), format!("{LIVE}{sequence:010}"))
+}
+
+/// Who has a job in hand.
+pub fn lease(action_execution: Uuid) -> Key {
+    Key::new(format!("LEASE#{action_execution}"), "LEASE")
 }
 
 pub const PIPELINES: &str = "PIPELINES";

@@ -1,4 +1,5 @@
-//! A store that commits nothing when the call that wants it is about to be over (RELIABILITY R21).
+//! A store that commits nothing when the call that wants it is about to be over (RELIABILITY R21),
+//! and that hands a job to one call at a time.
 //!
 //! Lambda ends a call wherever it is. A commit that was sent and whose answer nobody waits for is
 //! found by the next try, but it costs one; so it is not begun.
@@ -14,10 +15,12 @@ use std::{
 use async_trait::async_trait;
 use model::{AttemptKey, Execution, ExecutionId, Job, PipelineDeclaration, Timestamp};
 use ports::{
-    Clock, Commit, Loaded, PipelineStore, StoreError,
+    Clock, Commit, Loaded, PipelineStore, Random, StoreError,
     store::{ActionExecution, ActionPosition, Glance, JournalEntry, Outbox},
 };
 use uuid::Uuid;
+
+use crate::Leases;
 
 /// A commit that is begun has at least this long.
 const COMMIT_TAKES: Duration = Duration::from_secs(2);
@@ -39,6 +42,10 @@ impl Until {
         self.0.store(at, Ordering::Relaxed);
     }
 
+    pub fn at(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
     /// Whether there is time for one more commit.
     pub fn has_time(&self, now: Timestamp) -> bool {
         now.plus(COMMIT_TAKES).0 <= self.0.load(Ordering::Relaxed)
@@ -48,7 +55,9 @@ impl Until {
 /// The store of a function.
 pub struct Punctual {
     pub store: Arc<dyn PipelineStore>,
+    pub leases: Leases,
     pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
     pub until: Until,
 }
 
@@ -98,6 +107,17 @@ impl PipelineStore for Punctual {
 
     async fn is_open(&self, key: &AttemptKey) -> Result<bool, StoreError> {
         self.store.is_open(key).await
+    }
+
+    async fn claim(&self, job: &Job) -> Result<bool, StoreError> {
+        if !self.store.is_open(&job.key).await? {
+            return Ok(false);
+        }
+        let (now, until) = (self.clock.now(), self.until.at());
+        let holder = self.random.uuid();
+        self.leases
+            .take(job.action_execution_id, holder, now, until)
+            .await
     }
 
     async fn open_jobs(

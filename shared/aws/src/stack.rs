@@ -8,9 +8,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    AccessKeyStore, Agents, BuildHistory, Builds, Bus, Clients, Logs, NoRepositories, Objects,
-    Projects, Punctual, Queues, Settings, SettingsError, Store, SystemClock, SystemRandom, Table,
-    Telemetry, Until, absent::Absent, telemetry::Counted,
+    AccessKeyStore, Agents, BuildHistory, Builds, Bus, Clients, Leases, Logs, NoRepositories,
+    Objects, Projects, Punctual, Queues, Settings, SettingsError, Store, SystemClock, SystemRandom,
+    Table, Telemetry, Until, absent::Absent, telemetry::Counted,
 };
 
 /// What keys are derived from the master secret for, by those who need the same one.
@@ -105,7 +105,9 @@ impl Stack {
             random: Arc::clone(&self.random),
             pipelines: Arc::new(Punctual {
                 store: Arc::new(Store::new(table.clone()).with_history_days(self.history_days)),
+                leases: Leases::new(table.clone()),
                 clock: Arc::clone(&self.clock),
+                random: Arc::clone(&self.random),
                 until: self.until.clone(),
             }),
             objects: Arc::new(Absent),

@@ -58,6 +58,13 @@ pub trait PipelineStore: Send + Sync {
     /// Whether the attempt is in progress, so that its job is still to be done.
     async fn is_open(&self, key: &AttemptKey) -> Result<bool, StoreError>;
 
+    /// Whether the job is still to be done and nobody else has begun it: then it is in the caller's
+    /// hand for as long as one call of a worker lasts. Where all workers are loops of one process,
+    /// they know by themselves what they have in hand, and this is [`PipelineStore::is_open`].
+    async fn claim(&self, job: &Job) -> Result<bool, StoreError> {
+        self.is_open(&job.key).await
+    }
+
     /// Up to `limit` jobs of attempts in progress that a worker has to do (approvals are not),
     /// with ids after `after`, in order of id.
     async fn open_jobs(

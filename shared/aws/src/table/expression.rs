@@ -38,9 +38,14 @@ impl Names {
         short
     }
 
-    fn equals(&mut self, name: &str, value: AttributeValue) -> String {
+    fn value(&mut self, value: AttributeValue) -> String {
         let short = format!(":v{}", self.values.len());
         self.values.insert(short.clone(), value);
+        short
+    }
+
+    fn equals(&mut self, name: &str, value: AttributeValue) -> String {
+        let short = self.value(value);
         format!("{} = {short}", self.name(name))
     }
 
@@ -56,6 +61,11 @@ impl Names {
             Condition::AbsentOrNot(name, value) => {
                 let equals = self.equals(name, value);
                 format!("attribute_not_exists({}) OR NOT {equals}", self.name(PK))
+            }
+            Condition::AbsentOrBelow(name, number) => {
+                let short = self.value(AttributeValue::N(number.to_string()));
+                let (absent, below) = (self.name(PK), self.name(name));
+                format!("attribute_not_exists({absent}) OR {below} < {short}")
             }
         })
     }

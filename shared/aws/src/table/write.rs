@@ -35,6 +35,8 @@ pub enum Condition {
     Equals(Vec<(&'static str, AttributeValue)>),
     /// There is no item, or one with another value.
     AbsentOrNot(&'static str, AttributeValue),
+    /// There is no item, or one with a smaller number.
+    AbsentOrBelow(&'static str, u64),
 }
 
 impl Condition {
