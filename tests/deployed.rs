@@ -26,7 +26,7 @@ mod story;
 use stack::Stack;
 
 /// Under fault in the short form: enough for every kind of fault, short enough for each change.
-const EXECUTIONS: usize = 6;
+const EXECUTIONS: usize = 3;
 const SEED: u64 = 1;
 
 /// The long form, with a stack for each seed.

@@ -54,6 +54,7 @@ struct State {
     /// How often each function called each operation, and what it must be allowed.
     called: BTreeMap<(String, String), u64>,
     needed: BTreeMap<String, BTreeSet<String>>,
+    denied: BTreeSet<String>,
 }
 
 impl Proxy {
@@ -106,6 +107,11 @@ impl Proxy {
         self.shared.state().called.clone()
     }
 
+    /// What services refused because a role does not allow it, in their words.
+    pub fn denied(&self) -> BTreeSet<String> {
+        self.shared.state().denied.clone()
+    }
+
     /// What each function did that a role must allow (`dynamodb:Query`).
     pub fn needed(&self) -> BTreeMap<String, BTreeSet<String>> {
         self.shared.state().needed.clone()
@@ -142,6 +148,9 @@ impl Shared {
     /// The answer to a request; none if it gets none.
     fn answer(&self, mut request: Message, peer: SocketAddr) -> io::Result<Option<Message>> {
         direct(&mut request);
+        // The buckets take nothing that came without TLS; it would end here.
+        let https = ("X-Forwarded-Proto".to_owned(), "https".to_owned());
+        request.headers.push(https);
         let fate = self.fate(&request);
         if fate == Fate::Throttled {
             return Ok(Some(Message::answer(400, THROTTLED)));
@@ -153,6 +162,9 @@ impl Shared {
             request.send(self.target)?;
         }
         let answer = request.send(self.target)?;
+        if (400..500).contains(&answer.status()) {
+            self.note_denied(&request, &answer);
+        }
         match fate {
             Fate::Unanswered => Ok(None),
             Fate::Killed => {
@@ -184,6 +196,16 @@ impl Shared {
         match &mut state.faults {
             Some(faults) => faults.fate(&call, &request.body),
             None => Fate::Passed,
+        }
+    }
+
+    /// Keeps what a role did not allow: the answer says which right is missing.
+    fn note_denied(&self, request: &Message, answer: &Message) {
+        let text = answer.text();
+        let is_denied = text.contains("AccessDenied") || text.contains("not authorized");
+        if let Some(call) = Call::of(request).filter(|_| is_denied) {
+            let denied = format!("{}.{}: {text}", call.service, call.operation);
+            self.state().denied.insert(denied);
         }
     }
 
