@@ -6,6 +6,8 @@
 //!
 //!     cargo test -p pipewright-tests --test deployed -- --ignored
 
+#![expect(clippy::print_stderr, reason = "a test says what it did")]
+
 #[path = "deployed/account.rs"]
 mod account;
 #[path = "deployed/chaos.rs"]

@@ -50,7 +50,35 @@ pub(crate) fn release() {
     }
     .make(&pipewright, bucket);
     release::upload(&aws, folder.path(), sources, KEY);
-    let token = wait("approval that waits", FOLLOWS_WITHIN, || token(&pipewright));
+    approve(&pipewright);
+    let file = folder.path().join("released.txt");
+    wait("deployed object", FOLLOWS_WITHIN, || {
+        let path = file.to_string_lossy();
+        let key = "released/source.txt";
+        let get = [
+            "s3api",
+            "get-object",
+            "--bucket",
+            bucket,
+            "--key",
+            key,
+            &path,
+        ];
+        aws.ask(&get).ok()
+    });
+    assert_eq!(
+        fs::read_to_string(&file).expect("the CLI wrote it"),
+        "one\n"
+    );
+    let mut delete = stack::sam(&aws);
+    delete.args(["delete", "--no-prompts", "--stack-name", &name]);
+    let deleted = delete.status().expect("it was installed");
+    assert!(deleted.success(), "{name} is still there");
+    eprintln!("kept, as the template says: {outputs:?}");
+}
+
+fn approve(pipewright: &Cli) {
+    let token = wait("approval that waits", FOLLOWS_WITHIN, || token(pipewright));
     pipewright.run(&[
         "codepipeline",
         "put-approval-result",
@@ -65,32 +93,6 @@ pub(crate) fn release() {
         "--token",
         &token,
     ]);
-    let file = folder.path().join("released.txt");
-    wait("deployed object", FOLLOWS_WITHIN, || {
-        let path = file.to_string_lossy();
-        let key = "released/source.txt";
-        aws.ask(&[
-            "s3api",
-            "get-object",
-            "--bucket",
-            bucket,
-            "--key",
-            key,
-            &path,
-        ])
-        .ok()
-    });
-    assert_eq!(
-        fs::read_to_string(&file).expect("the CLI wrote it"),
-        "one\n"
-    );
-    let mut delete = stack::sam(&aws);
-    delete.args(["delete", "--no-prompts", "--stack-name", &name]);
-    assert!(
-        delete.status().expect("it was installed").success(),
-        "{name} is still there"
-    );
-    eprintln!("kept, as the template says: {outputs:?}");
 }
 
 /// The token of the approval, once it waits.

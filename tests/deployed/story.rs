@@ -21,16 +21,7 @@ const FOLLOWS_WITHIN: Duration = Duration::from_mins(2);
 pub(crate) fn release(stack: &Stack) {
     let sink = Sink::start();
     let topic = &stack.outputs["ApprovalTopic"];
-    stack.aws.run(&[
-        "sns",
-        "subscribe",
-        "--topic-arn",
-        topic,
-        "--protocol",
-        "http",
-        "--notification-endpoint",
-        &sink.url(),
-    ]);
+    subscribe(stack, topic, &sink);
     let queue = listen(stack);
     Pipeline {
         name: PIPELINE,
@@ -80,6 +71,19 @@ pub(crate) fn release(stack: &Stack) {
     );
     heard(stack, &queue, &id);
     measured(stack);
+}
+
+fn subscribe(stack: &Stack, topic: &str, sink: &Sink) {
+    stack.aws.run(&[
+        "sns",
+        "subscribe",
+        "--topic-arn",
+        topic,
+        "--protocol",
+        "http",
+        "--notification-endpoint",
+        &sink.url(),
+    ]);
 }
 
 /// A queue of the test's own behind a rule on the bus: its URL.
