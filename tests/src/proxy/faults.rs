@@ -36,15 +36,27 @@ pub enum Fate {
 pub struct Faults {
     rates: Rates,
     chance: u64,
+    /// What has a rate and has not happened yet.
+    due: Vec<Fate>,
     /// Tokens of transactions whose answers all get lost.
     silent: Vec<String>,
     pub(super) happened: BTreeMap<Fate, u64>,
 }
 
 impl Faults {
-    /// The same seed gives the same numbers; which call gets which is up to the calls' order.
+    /// The same seed gives the same numbers; which call gets which is up to the calls' order. What
+    /// has a rate happens once at least: to the first call that it can happen to.
     pub fn new(seed: u64, rates: Rates) -> Self {
+        let kinds = [
+            (Fate::Doubled, rates.doubled),
+            (Fate::Lost, rates.lost),
+            (Fate::Killed, rates.killed),
+            (Fate::Unanswered, rates.unanswered),
+            (Fate::Throttled, rates.throttled),
+        ];
+        let due = kinds.iter().filter(|(_, rate)| *rate > 0);
         Self {
+            due: due.map(|(fate, _)| *fate).collect(),
             rates,
             chance: seed,
             silent: Vec::new(),
@@ -95,6 +107,10 @@ impl Faults {
     }
 
     fn one_of(&mut self, fates: &[(Fate, u64)]) -> Fate {
+        let is_here = |due: &Fate| fates.iter().any(|(fate, _)| fate == due);
+        if let Some(place) = self.due.iter().position(is_here) {
+            return self.due.remove(place);
+        }
         let mut left = self.next() % 1_000;
         for (fate, rate) in fates {
             if left < *rate {
