@@ -39,12 +39,19 @@ const UNPROVOKED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "a deployment with an ACL",
+        &[("action-worker", "s3:PutObjectAcl")],
+    ),
+    (
         "a long artifact, given up half way",
         &[("action-worker", "s3:AbortMultipartUpload")],
     ),
     (
-        "a build that is stopped, or whose end nobody told",
+        "a build that is stopped, asked for, or whose end nobody told",
         &[
+            ("api", "ecs:DescribeTasks"),
+            ("api", "ecs:ListTasks"),
+            ("api", "ecs:StopTask"),
             ("action-worker", "ecs:DescribeTasks"),
             ("action-worker", "ecs:StopTask"),
         ],
@@ -95,7 +102,15 @@ const MISJUDGED: &[(&str, &[&str])] = &[
             "ecs:StopTask",
         ],
     ),
-    ("api", &["events:PutEvents"]),
+    (
+        "api",
+        &[
+            "ecs:DescribeTasks",
+            "ecs:ListTasks",
+            "ecs:StopTask",
+            "events:PutEvents",
+        ],
+    ),
     ("approval-callback", &["events:PutEvents"]),
     ("source-trigger", &["events:PutEvents"]),
     ("stage-transition", &["events:PutEvents"]),

@@ -1,6 +1,10 @@
-"""The AWS emulator, for as long as whoever started it holds its standard input open."""
+"""The AWS emulator, for as long as whoever started it holds its standard input open.
+
+Its folder, TMPDIR, goes with it.
+"""
 
 import os
+import shutil
 import sys
 import threading
 
@@ -9,6 +13,7 @@ from ministack.app import main
 
 def end_with_parent():
     sys.stdin.buffer.read()
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os._exit(0)
 
 
