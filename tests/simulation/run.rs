@@ -515,7 +515,7 @@ async fn work(
                 shared.lock().send(millis(after), &Message::Due(job));
             }
         }
-        Ok(Reply::Done) => {}
+        Ok(Reply::Done | Reply::Elsewhere) => {}
         Err(_) => {
             let message = match again {
                 action_worker::Event::Offered(job) => Message::Offer(job),

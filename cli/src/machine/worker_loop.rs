@@ -81,7 +81,7 @@ async fn drive(worker: Arc<Worker>, job: Arc<Job>, wake: Arc<Notify>) {
     let mut event = Event::Offered(Arc::clone(&job));
     loop {
         let pause = match worker.handle(event).await {
-            Ok(Reply::Done) => return,
+            Ok(Reply::Done | Reply::Elsewhere) => return,
             Ok(Reply::AskAgain(pause)) => pause,
             Err(_) => PAUSE_AFTER_FAILURE,
         };

@@ -22,6 +22,10 @@ use crate::{Event, Reply, Worker, WorkerError};
 /// more: it needs nobody else who asks for it again and again.
 const FRESH: Duration = Duration::from_secs(90);
 
+/// A job is begun only with so much time left: what Lambda ends half way is begun again later, and
+/// takes what stands beside it along.
+const BEGUN_WITH: Duration = Duration::from_secs(20);
+
 /// How many open builds are read at once.
 const PAGE: usize = 100;
 
@@ -145,9 +149,15 @@ impl Function {
             return Err(Undone::NoTime);
         }
         match told.what {
+            What::Offered(_) if !self.until.leaves(self.world.clock.now(), BEGUN_WITH) => {
+                Err(Undone::NoTime)
+            }
             What::Offered(job) => {
                 let waited = self.since(&job);
                 let reply = self.worker.handle(Event::Offered(Arc::clone(&job))).await?;
+                if reply == Reply::Elsewhere {
+                    return Ok(());
+                }
                 self.tell(&job, reply, Some(waited));
                 if waited <= FRESH {
                     self.go_on(&job, told.hops, reply).await?;

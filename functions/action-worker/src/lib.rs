@@ -10,7 +10,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use model::{ActionOutput, AttemptKey, Input, Job, job::ErrorDetails};
-use ports::{StoreError, World};
+use ports::{StoreError, World, store::Claim};
 use providers::{Catalogue, Progress, fit, fit_output};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -37,6 +37,8 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     Done,
+    /// Another worker has the job in hand; nothing was done.
+    Elsewhere,
     /// Send [`Event::Due`] after this long.
     AskAgain(Duration),
 }
@@ -56,20 +58,29 @@ impl Worker {
     /// Handles one event. It may be repeated after an error.
     pub async fn handle(&self, event: Event) -> Result<Reply, WorkerError> {
         match event {
-            Event::Offered(job) => self.go_on(&job, Step::Start).await,
-            Event::Due(job) => self.go_on(&job, Step::Poll).await,
+            Event::Offered(job) => self.begin(&job).await,
+            Event::Due(job) if self.world.pipelines.is_open(&job.key).await? => {
+                self.go_on(&job, Step::Poll).await
+            }
+            Event::Due(_) => Ok(Reply::Done),
             Event::Cancelled(key) => self.cancel(&key).await,
         }
     }
 
-    async fn go_on(&self, job: &Job, step: Step) -> Result<Reply, WorkerError> {
-        let is_ours = match step {
-            Step::Start => self.world.pipelines.claim(job).await?,
-            Step::Poll => self.world.pipelines.is_open(&job.key).await?,
-        };
-        if !is_ours {
-            return Ok(Reply::Done);
+    async fn begin(&self, job: &Job) -> Result<Reply, WorkerError> {
+        match self.world.pipelines.claim(job).await? {
+            Claim::Closed => Ok(Reply::Done),
+            Claim::Elsewhere => Ok(Reply::Elsewhere),
+            Claim::Taken => {
+                let reply = self.go_on(job, Step::Start).await;
+                // What cannot be released now is free when this call's time is over.
+                let _ = self.world.pipelines.release(job).await;
+                reply
+            }
         }
+    }
+
+    async fn go_on(&self, job: &Job, step: Step) -> Result<Reply, WorkerError> {
         match self.ask_provider(job, step).await {
             Progress::Done(result) => {
                 let input = Input::ActionFinished {

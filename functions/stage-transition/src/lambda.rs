@@ -1,5 +1,5 @@
-//! The function as Lambda calls it: with a batch of inputs from the queue, by the schedule that
-//! sweeps, and by hand with an [`Event`].
+//! The function as Lambda calls it: with a batch of inputs from the queue, by the schedule with a list
+//! of what to look for, and by hand with an [`Event`]. What fails keeps nothing else from being done.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -20,7 +20,14 @@ use crate::{Event, handle};
 
 /// The pauses before inputs are tried again within one call. What is given back to the queue waits
 /// for its visibility to end, and so does everything behind it.
-const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+    Duration::from_secs(10),
+    Duration::from_secs(10),
+];
 
 /// The function with what it needs.
 pub struct Function {
@@ -54,9 +61,17 @@ impl Function {
             let failed = self.inputs(&batch).await;
             return Ok(batch.response(&failed));
         }
-        let event: Event = serde_json::from_value(event)?;
-        handle(&self.world, event).await?;
-        Ok(Value::Null)
+        let events: Vec<Event> = match event {
+            Value::Array(_) => serde_json::from_value(event)?,
+            one => vec![serde_json::from_value(one)?],
+        };
+        let mut result = Ok(Value::Null);
+        for event in events {
+            if let Err(error) = handle(&self.world, event).await {
+                result = Err(error.into());
+            }
+        }
+        result
     }
 
     /// Gives each pipeline all that the batch has for it, in order and in one turn; says which
@@ -108,8 +123,10 @@ impl Function {
         loop {
             let result = handle(&self.world, event.clone()).await;
             let Err(error) = result else { break };
-            let has_time = self.until.has_time(self.world.clock.now());
-            let pause = pauses.next().filter(|_| has_time);
+            let now = self.world.clock.now();
+            let pause = pauses
+                .next()
+                .filter(|pause| self.until.has_time(now.plus(**pause)));
             self.telemetry.log(
                 if pause.is_some() {
                     Level::Warning

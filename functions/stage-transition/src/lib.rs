@@ -33,6 +33,8 @@ pub enum Event {
     },
     /// Look for what was missed; after a start, with `everything` that was left behind.
     Sweep { everything: bool },
+    /// Offer every job that is still to be done to the workers.
+    Offer,
 }
 
 /// Handles one event. It may be repeated after an error.
@@ -40,6 +42,7 @@ pub async fn handle(world: &World, event: Event) -> Result<(), OperationError> {
     match event {
         Event::Inputs { pipeline, inputs } => apply_inputs(world, &pipeline, &inputs).await,
         Event::Sweep { everything } => sweep(world, everything).await,
+        Event::Offer => offer_open_jobs(world).await,
     }
 }
 

@@ -17,12 +17,13 @@ use bench::Bench;
 use expect_test::{Expect, expect};
 use stage_transition::{Event, handle};
 
-const SAMPLES: [&str; 11] = [
+const SAMPLES: [&str; 12] = [
     "action-failed",
     "action-finished",
     "action-finished-with-a-foreign-token",
     "action-progressed",
     "inputs-of-an-unknown-pipeline",
+    "schedule",
     "sqs-batch",
     "sqs-batch-with-one-bad-record",
     "sweep",

@@ -129,7 +129,11 @@ impl Builds {
             Began::Task(task) => self.attach(&order.id, &task).await,
             Began::Lost => Ok(()),
             Began::NoCapacity(why) => {
-                self.records.turn(&record).await?;
+                // An order before this one whose answer was lost may have begun a task; it keeps its
+                // token, and the next order keeps the name under which ECS knows it.
+                if record.tokens.is_empty() {
+                    self.records.turn(&record).await?;
+                }
                 if self.clock.now().since(record.started) < CAPACITY_WITHIN {
                     return Ok(());
                 }

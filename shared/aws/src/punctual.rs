@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use model::{AttemptKey, Execution, ExecutionId, Job, PipelineDeclaration, Timestamp};
 use ports::{
     Clock, Commit, Loaded, PipelineStore, Random, StoreError,
-    store::{ActionExecution, ActionPosition, Glance, JournalEntry, Outbox},
+    store::{ActionExecution, ActionPosition, Claim, Glance, JournalEntry, Outbox},
 };
 use uuid::Uuid;
 
@@ -48,7 +48,12 @@ impl Until {
 
     /// Whether there is time for one more commit.
     pub fn has_time(&self, now: Timestamp) -> bool {
-        now.plus(COMMIT_TAKES).0 <= self.0.load(Ordering::Relaxed)
+        self.leaves(now, COMMIT_TAKES)
+    }
+
+    /// Whether there is that much time left.
+    pub fn leaves(&self, now: Timestamp, time: Duration) -> bool {
+        now.plus(time) <= self.at()
     }
 }
 
@@ -109,15 +114,22 @@ impl PipelineStore for Punctual {
         self.store.is_open(key).await
     }
 
-    async fn claim(&self, job: &Job) -> Result<bool, StoreError> {
-        if !self.store.is_open(&job.key).await? {
-            return Ok(false);
-        }
+    /// First the one, then the other: a job that somebody else ends meanwhile is seen to be closed.
+    async fn claim(&self, job: &Job) -> Result<Claim, StoreError> {
         let (now, until) = (self.clock.now(), self.until.at());
-        let holder = self.random.uuid();
-        self.leases
-            .take(job.action_execution_id, holder, now, until)
-            .await
+        let (id, holder) = (job.action_execution_id, self.random.uuid());
+        if !self.leases.take(id, holder, now, until).await? {
+            return Ok(Claim::Elsewhere);
+        }
+        if self.store.is_open(&job.key).await? {
+            return Ok(Claim::Taken);
+        }
+        self.leases.release(id).await?;
+        Ok(Claim::Closed)
+    }
+
+    async fn release(&self, job: &Job) -> Result<(), StoreError> {
+        self.leases.release(job.action_execution_id).await
     }
 
     async fn open_jobs(

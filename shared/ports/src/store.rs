@@ -58,11 +58,18 @@ pub trait PipelineStore: Send + Sync {
     /// Whether the attempt is in progress, so that its job is still to be done.
     async fn is_open(&self, key: &AttemptKey) -> Result<bool, StoreError>;
 
-    /// Whether the job is still to be done and nobody else has begun it: then it is in the caller's
-    /// hand for as long as one call of a worker lasts. Where all workers are loops of one process,
-    /// they know by themselves what they have in hand, and this is [`PipelineStore::is_open`].
-    async fn claim(&self, job: &Job) -> Result<bool, StoreError> {
-        self.is_open(&job.key).await
+    /// Takes a job into the caller's hand, if it is still to be done and in nobody else's: until
+    /// [`PipelineStore::release`], or until the caller's time is over. Where all workers are loops of
+    /// one process, they know by themselves what they have in hand, and this only looks whether it is
+    /// open.
+    async fn claim(&self, job: &Job) -> Result<Claim, StoreError> {
+        let is_open = self.is_open(&job.key).await?;
+        Ok(if is_open { Claim::Taken } else { Claim::Closed })
+    }
+
+    /// Gives a job that was taken out of the caller's hand again, done or not.
+    async fn release(&self, _job: &Job) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Up to `limit` jobs of attempts in progress that a worker has to do (approvals are not),
@@ -129,6 +136,16 @@ pub trait PipelineStore: Send + Sync {
 
     /// Up to `limit` entries of the journal after commit `since`, oldest first.
     async fn journal(&self, since: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError>;
+}
+
+/// What came of the wish to do a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Taken,
+    /// Somebody else has it in hand.
+    Elsewhere,
+    /// There is nothing to do any more.
+    Closed,
 }
 
 /// A pipeline as it was loaded.

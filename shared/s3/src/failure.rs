@@ -146,11 +146,6 @@ mod tests {
         };
         let (of, at) = (bucket.clone(), key.clone());
         let errors = [
-            (
-                ObjectError::NoSuchBucket(bucket.clone()),
-                "NoSuchBucket",
-                404,
-            ),
             (ObjectError::NotEmpty(bucket.clone()), "BucketNotEmpty", 409),
             (ObjectError::NoSuchKey { bucket, key }, "NoSuchKey", 404),
             (
@@ -195,11 +190,17 @@ mod tests {
             (system("the disk is full"), "ServiceUnavailable", 503),
         ];
         for (error, code, status) in errors {
-            let told = of_objects(&error);
-            assert_eq!(told.code().as_str(), code);
-            assert_eq!(told.status_code().unwrap().as_u16(), status);
-            assert!(told.message().is_some_and(|text| !text.is_empty()));
+            has(&error, code, status);
         }
+        let none = ObjectError::NoSuchBucket("none".to_owned());
+        has(&none, "NoSuchBucket", 404);
+    }
+
+    fn has(error: &ObjectError, code: &str, status: u16) {
+        let told = of_objects(error);
+        assert_eq!(told.code().as_str(), code);
+        assert_eq!(told.status_code().unwrap().as_u16(), status);
+        assert!(told.message().is_some_and(|text| !text.is_empty()));
     }
 
     #[test]

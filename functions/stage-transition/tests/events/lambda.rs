@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws::{Meter, Punctual, Telemetry, Until};
+use aws::{Clients, Leases, Meter, Punctual, Settings, Table, Telemetry, Until};
 use ports::World;
 use serde_json::{Value, json};
 use stage_transition::lambda::Function;
@@ -20,6 +20,19 @@ fn function(world: World) -> Function {
         telemetry: Telemetry::new("stage-transition", Meter::default()),
         until: Until::default(),
     }
+}
+
+/// Nobody takes a job here, so there is no table.
+fn no_leases() -> Leases {
+    let settings = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let clients = Clients::new(&Settings::of(settings)).expect("everything is there");
+    Leases::new(Table::new(clients.dynamodb(), "none", Meter::default()))
 }
 
 /// The ids of the messages that go back.
@@ -87,7 +100,9 @@ async fn what_there_is_no_time_for_goes_back_and_changes_nothing() {
     let mut world = bench.world.clone();
     world.pipelines = Arc::new(Punctual {
         store: Arc::clone(&bench.world.pipelines),
+        leases: no_leases(),
         clock: Arc::clone(&world.clock),
+        random: Arc::clone(&world.random),
         until: until.clone(),
     });
     let mut function = function(world);

@@ -117,17 +117,23 @@ impl Tasks {
         token: &str,
         image: Option<String>,
     ) -> Result<Began, Trouble> {
+        // After one sending without an answer, what the next ones say is only said of them.
+        let mut is_unsure = false;
+        let sure = |began, is_unsure| match began {
+            Ok(Began::NoCapacity(_)) if is_unsure => Ok(Began::Lost),
+            began => began,
+        };
         for _ in 0..SENDS_MAX {
             let error = match self.send(build, turn, token, image.clone()).await {
-                Ok(began) => return began,
+                Ok(began) => return sure(began, is_unsure),
                 Err(error) => error,
             };
             match asked(&error) {
                 Asked::Throttled | Asked::Unsent => {
-                    return Ok(Began::NoCapacity(said(&error)));
+                    return sure(Ok(Began::NoCapacity(said(&error))), is_unsure);
                 }
-                Asked::Refused => return refused(&error),
-                Asked::Unknown => {}
+                Asked::Refused => return sure(refused(&error), is_unsure),
+                Asked::Unknown => is_unsure = true,
             }
             if let Some(task) = self.find(build).await? {
                 return Ok(Began::Task(task));

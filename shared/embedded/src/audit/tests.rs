@@ -1,7 +1,7 @@
 use std::{fs, path::Path};
 
 use model::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
