@@ -46,7 +46,7 @@ fn a_release_goes_from_the_source_event_to_the_deployed_object() {
 }
 
 #[test]
-#[ignore = "takes half an hour"]
+#[ignore = "takes ten minutes"]
 fn nothing_is_lost_and_nothing_succeeds_twice_however_often_things_go_wrong() {
     for seed in SEEDS_LONG {
         let stack = Stack::deploy();
