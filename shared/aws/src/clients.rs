@@ -28,6 +28,10 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(5);
 const OPERATION_WITHIN: Duration = Duration::from_secs(15);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
+/// The same before an emulator, which shares its machine with whatever tests it.
+const EMULATED_ATTEMPT_WITHIN: Duration = Duration::from_secs(20);
+const EMULATED_OPERATION_WITHIN: Duration = Duration::from_mins(1);
+
 /// Makes clients that share connections, credentials and a meter.
 #[derive(Clone)]
 pub struct Clients {
@@ -55,11 +59,17 @@ impl Clients {
             None,
             "environment",
         );
+        let is_emulated = settings.get("AWS_ENDPOINT_URL").is_some();
+        let (attempt, operation) = if is_emulated {
+            (EMULATED_ATTEMPT_WITHIN, EMULATED_OPERATION_WITHIN)
+        } else {
+            (ATTEMPT_WITHIN, OPERATION_WITHIN)
+        };
         let mut timeouts = TimeoutConfig::builder();
         timeouts
             .set_connect_timeout(Some(CONNECT_WITHIN))
-            .set_operation_attempt_timeout(Some(ATTEMPT_WITHIN))
-            .set_operation_timeout(Some(OPERATION_WITHIN));
+            .set_operation_attempt_timeout(Some(attempt))
+            .set_operation_timeout(Some(operation));
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.require("AWS_REGION")?.to_owned()))

@@ -137,8 +137,10 @@ impl Store {
             let (_, chance) = SystemRandom.uuid().as_u64_pair();
             let number = numbers::next(now, last, shard, chance);
             let plan = Plan::new(commit, before.as_deref(), number, self.expiry(now))?;
-            // A commit that is tried again under another number is another request.
-            let token = Uuid::new_v5(&commit.id, &number.to_be_bytes());
+            // A commit that is tried again under another number is another request, and so is one of
+            // another table: tokens are the account's.
+            let request = format!("{number} {}", self.table.name());
+            let token = Uuid::new_v5(&commit.id, request.as_bytes());
             let places = match self.table.transact(token, plan.writes).await {
                 Ok(()) => {
                     match plan.known {

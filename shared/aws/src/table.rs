@@ -53,6 +53,10 @@ impl Table {
         Ok(Self::new(clients.dynamodb(), name, clients.meter().clone()))
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn read_units(&self, consumed: Option<&ConsumedCapacity>) {
         let units = consumed.and_then(ConsumedCapacity::capacity_units);
         self.meter.add_units(units.unwrap_or_default(), 0.0);
