@@ -36,7 +36,7 @@ help:
 
 # Its own --target-dir does nothing in this version.
 build: $(CARGO_LAMBDA)
-	PATH="$(dir $(abspath $(CARGO_LAMBDA))):$$PATH" $(CARGO_LAMBDA) lambda build --locked --profile lambda \
+	PATH="$(dir $(abspath $(CARGO_LAMBDA))):$$PATH" $(CARGO_LAMBDA) lambda build --locked --profile functions \
 		--skip-target-check --target $(TARGET).$(GLIBC) --output-format zip \
 		--features $(subst $(space),$(comma),$(addsuffix /lambda,$(FUNCTIONS))) \
 		$(addprefix --package ,$(FUNCTIONS))

@@ -151,7 +151,7 @@ fn met(figure: f64, target: f64) -> String {
 
 /// Builds the functions as they are deployed; says where they are.
 fn build() -> Result<PathBuf, Box<dyn Error>> {
-    let mut arguments = vec!["build", "--locked", "--profile", "lambda"];
+    let mut arguments = vec!["build", "--locked", "--profile", "functions"];
     let features: Vec<String> = FUNCTIONS
         .iter()
         .map(|name| format!("{name}/lambda"))
@@ -163,7 +163,9 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     arguments.extend(["--features", &features]);
     cargo(&arguments);
     let target = metadata()["target_directory"].as_str().map(PathBuf::from);
-    Ok(target.ok_or("cargo names no target folder")?.join("lambda"))
+    Ok(target
+        .ok_or("cargo names no target folder")?
+        .join("functions"))
 }
 
 /// One start.
