@@ -76,8 +76,6 @@ pub enum Work {
     Outbox,
     /// Jobs that a worker has to do; `at` is the action execution's id.
     Job,
-    /// Builds that are not over.
-    Build,
 }
 
 impl Work {
@@ -87,7 +85,6 @@ impl Work {
             Self::Due => "DUE",
             Self::Outbox => "OUTBOX",
             Self::Job => "JOB",
-            Self::Build => "BUILD",
         };
         format!("{kind}#{shard}")
     }
