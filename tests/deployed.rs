@@ -46,7 +46,7 @@ fn a_release_goes_from_the_source_event_to_the_deployed_object() {
 }
 
 #[test]
-#[ignore = "takes ten minutes"]
+#[ignore = "takes about eight minutes a seed"]
 fn nothing_is_lost_and_nothing_succeeds_twice_however_often_things_go_wrong() {
     let one = std::env::var("PIPEWRIGHT_SEED").ok();
     let one = one.and_then(|seed| seed.parse().ok());
